@@ -1,0 +1,72 @@
+"""PyTupli Registry: record, publish, find, filter, load and trust offline-RL benchmarks and datasets.
+
+Names are imported when they are first used, so that ``import pytupli_registry`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytupli_registry.api import (
+        append,
+        delete,
+        import_dataset,
+        list_datasets,
+        load,
+        open_dataset,
+        recover,
+        validate,
+    )
+    from pytupli_registry.dataset.dataset import Dataset
+    from pytupli_registry.dataset.episode import Episode
+    from pytupli_registry.dataset.transitions import Transition, Transitions
+    from pytupli_registry.errors import PytupliError
+    from pytupli_registry.recorder import Recorder
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "append": "api",
+    "delete": "api",
+    "import_dataset": "api",
+    "list_datasets": "api",
+    "load": "api",
+    "open_dataset": "api",
+    "recover": "api",
+    "validate": "api",
+    "Dataset": "dataset.dataset",
+    "Episode": "dataset.episode",
+    "PytupliError": "errors",
+    "Recorder": "recorder",
+    "Transition": "dataset.transitions",
+    "Transitions": "dataset.transitions",
+}
+
+__all__ = [
+    "Dataset",
+    "Episode",
+    "PytupliError",
+    "Recorder",
+    "Transition",
+    "Transitions",
+    "append",
+    "delete",
+    "import_dataset",
+    "list_datasets",
+    "load",
+    "open_dataset",
+    "recover",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Episodes, transitions and datasets as values; no input or output happens here."""

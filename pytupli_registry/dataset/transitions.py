@@ -1,0 +1,154 @@
+"""Transitions: derived from episodes here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, Tree, unflatten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from pytupli_registry.dataset.columns import Columns
+    from pytupli_registry.dataset.table import EpisodeTable
+
+__all__ = ["Transition", "Transitions", "gather_transitions", "step_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step: what was seen, what was done, what came of it."""
+
+    observation: Tree
+    action: Tree
+    reward: float
+    next_observation: Tree
+    terminated: bool
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """n transitions as arrays.
+
+    Attributes:
+        observations: before each step.  # (n, *observation_shape) or a tree of those
+        actions: of each step.  # (n, *action_shape) or a tree of those
+        rewards: of each step.  # (n,)
+        next_observations: after each step, from the same episode always.  # as observations
+        terminated: whether the step reached a terminal state.  # (n,) bool
+        truncated: whether the step was cut off.  # (n,) bool
+        positions: position of the episode in the dataset's table.  # (n,) int64
+        steps: number of the step in its episode, from 0.  # (n,) int64
+    """
+
+    observations: Tree
+    actions: Tree
+    rewards: NDArray[Any]
+    next_observations: Tree
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    positions: NDArray[np.int64]
+    steps: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def __getitem__(self, index: int) -> Transition:
+        return Transition(
+            observation=_row(self.observations, index),
+            action=_row(self.actions, index),
+            reward=float(self.rewards[index]),
+            next_observation=_row(self.next_observations, index),
+            terminated=bool(self.terminated[index]),
+            truncated=bool(self.truncated[index]),
+        )
+
+    def __iter__(self) -> Iterator[Transition]:
+        return (self[index] for index in range(len(self)))
+
+
+def step_rows(table: EpisodeTable, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for every step of the episodes at ``positions``, its T-row and its episode's position.
+
+    The row of a T+1-row leaf before the step is the T-row plus the position; after the step, one more.
+
+    Returns:
+        T-rows and positions.  # (sum of lengths,) int64 each
+    """
+    lengths = table.lengths[positions]
+    owners = np.repeat(positions, lengths)
+    firsts = np.repeat(table.row_starts[positions] - (np.cumsum(lengths) - lengths), lengths)
+    rows = firsts + np.arange(len(owners), dtype=np.int64)
+    return rows, owners
+
+
+def gather_transitions(
+    table: EpisodeTable, columns: Columns, rows: NDArray[np.int64], owners: NDArray[np.int64]
+) -> Transitions:
+    """Gather the transitions at the given T-rows.
+
+    Args:
+        table: the episodes.
+        columns: their leaves.
+        rows: T-rows of the wanted steps.  # (n,)
+        owners: position of the episode each row belongs to.  # (n,)
+    """
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    actions: dict[str, Any] = {}
+    for path, leaf in columns.leaves.items():
+        root = path.split("/", 1)[0]
+        if root == "observations":
+            if leaf.is_array:
+                values = columns.array(path)
+                before[path], after[path] = values[rows + owners], values[rows + owners + 1]
+            else:
+                steps = rows - table.row_starts[owners]
+                before[path], after[path] = _gather_values(columns, path, owners, steps)
+        elif root == "actions":
+            if leaf.is_array:
+                actions[path] = columns.array(path)[rows]
+            else:
+                actions[path] = _gather_values(columns, path, owners, rows - table.row_starts[owners])[0]
+    return Transitions(
+        observations=unflatten(before, "observations"),
+        actions=unflatten(actions, "actions"),
+        rewards=columns.array(REWARDS)[rows],
+        next_observations=unflatten(after, "observations"),
+        terminated=columns.array(TERMINATIONS)[rows],
+        truncated=columns.array(TRUNCATIONS)[rows],
+        positions=owners,
+        steps=rows - table.row_starts[owners],
+    )
+
+
+def _gather_values(
+    columns: Columns, path: str, owners: NDArray[np.int64], steps: NDArray[np.int64]
+) -> tuple[Any, Any]:
+    """Gather rows of a leaf that is no column, reading each episode once while its steps follow each other."""
+    before: list[Any] = []
+    after: list[Any] = []
+    value: Any = None
+    current = -1
+    for owner, step in zip(owners.tolist(), steps.tolist(), strict=True):
+        if owner != current:
+            value, current = columns.episode_value(path, owner), owner
+        before.append(value[step])
+        after.append(value[step + 1] if step + 1 < len(value) else None)
+    if before and isinstance(before[0], np.ndarray):
+        return np.stack(before), np.stack(after) if after[-1] is not None else None
+    return before, after
+
+
+def _row(tree: Tree, index: int) -> Tree:
+    if isinstance(tree, dict):
+        return {key: _row(value, index) for key, value in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_row(value, index) for value in tree)
+    return tree[index]

@@ -1,0 +1,208 @@
+"""Every error the client raises on purpose.
+
+::
+
+    PytupliError
+    ├── InvalidReference        a reference or dataset id that cannot be parsed
+    ├── DatasetNotFound         no dataset under that reference
+    ├── DatasetExists           writing would overwrite a dataset
+    ├── FormatError             a file does not hold what it should
+    │   ├── UnsafeFile          a file asks for something we refuse to do
+    │   └── StaleIndex          an index that does not describe its data file
+    ├── SpaceError              a Gymnasium space that cannot be described or does not fit
+    ├── EpisodeError            an episode that breaks the T / T+1 rule or its spaces
+    ├── WriteError              a dataset could not be written
+    ├── EnvironmentRefused      an environment that may not be built here
+    ├── FilterError
+    │   ├── FilterSyntaxError   the text is no filter expression
+    │   ├── UnknownField        the filter names a field the dataset does not have
+    │   └── FilterTypeError     the filter compares or combines what cannot be
+    └── AdapterError            no such adapter, or it cannot take this dataset
+
+A message says what failed, on which thing, and what to do next; ``hint`` holds the last part so that the
+command line can show it on its own line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = [
+    "AdapterError",
+    "DatasetExists",
+    "DatasetNotFound",
+    "EnvironmentRefused",
+    "EpisodeError",
+    "FilterError",
+    "FilterSyntaxError",
+    "FilterTypeError",
+    "FormatError",
+    "InvalidReference",
+    "PytupliError",
+    "SpaceError",
+    "StaleIndex",
+    "UnknownField",
+    "UnsafeFile",
+    "WriteError",
+    "did_you_mean",
+]
+
+
+class PytupliError(Exception):
+    """Base of every error raised on purpose.
+
+    Attributes:
+        message: what failed, and on which thing, in one sentence.
+        hint: what to do next, or None.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class InvalidReference(PytupliError):  # noqa: N818 - the name says what is wrong, as Python's own LookupError does
+    """A reference or dataset id that cannot be parsed.
+
+    Attributes:
+        text: the reference as given.
+    """
+
+    def __init__(self, text: str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{text!r} is not a dataset reference: {problem}.", hint=hint)
+        self.text = text
+
+
+class DatasetNotFound(PytupliError):  # noqa: N818
+    """No dataset under that reference.
+
+    Attributes:
+        reference: what was asked for.
+    """
+
+    def __init__(self, reference: str, where: str, *, known: Iterable[str] = ()) -> None:
+        hint = did_you_mean(reference, known) or "`pytupli list` shows what is there."
+        super().__init__(f"There is no dataset {reference!r} in {where}.", hint=hint)
+        self.reference = reference
+
+
+class DatasetExists(PytupliError):  # noqa: N818
+    """Writing would overwrite a dataset that exists.
+
+    Attributes:
+        reference: the dataset that is in the way.
+    """
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"A dataset {reference!r} exists already.",
+            hint="Datasets are never overwritten: use the next version number, append to it, or delete it first.",
+        )
+        self.reference = reference
+
+
+class FormatError(PytupliError):
+    """A file does not hold what it should.
+
+    Attributes:
+        path: the file.
+        where: the place in it (an HDF5 path, a JSON key), or None.
+    """
+
+    def __init__(
+        self, path: Path | str, problem: str, *, where: str | None = None, hint: str | None = None
+    ) -> None:
+        place = f"{path}, at {where}" if where else str(path)
+        super().__init__(f"{place}: {problem}.", hint=hint)
+        self.path = path
+        self.where = where
+        self.problem = problem
+
+
+class UnsafeFile(FormatError):  # noqa: N818
+    """A file asks for something that is refused whatever its content (links out of the file, plugins, objects)."""
+
+
+class StaleIndex(FormatError):  # noqa: N818
+    """An ``episodes.parquet`` that does not describe the ``main_data.hdf5`` beside it."""
+
+
+class SpaceError(PytupliError):
+    """A Gymnasium space that cannot be described, parsed or satisfied."""
+
+
+class EpisodeError(PytupliError):
+    """An episode that breaks the T / T+1 rule, its flags, or its spaces."""
+
+
+class WriteError(PytupliError):
+    """A dataset could not be written; what existed before is untouched."""
+
+
+class EnvironmentRefused(PytupliError):  # noqa: N818
+    """An environment named by data that may not be built on this machine."""
+
+
+class FilterError(PytupliError):
+    """Base of the errors of filter expressions.
+
+    Attributes:
+        text: the filter as given, or None if it was not given as text.
+        position: 0-based character in ``text`` the error is about, or None.
+    """
+
+    def __init__(
+        self, message: str, *, text: str | None = None, position: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.text = text
+        self.position = position
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        if self.text is None or self.position is None:
+            return said
+        return f"{said}\n  {self.text}\n  {' ' * self.position}^"
+
+
+class FilterSyntaxError(FilterError):
+    """The text is not a filter expression."""
+
+
+class UnknownField(FilterError):  # noqa: N818
+    """The filter names a field that the dataset does not have.
+
+    Attributes:
+        name: the field as written.
+    """
+
+    def __init__(
+        self, name: str, known: Iterable[str], *, text: str | None = None, position: int | None = None
+    ) -> None:
+        names = sorted(known)
+        hint = did_you_mean(name, names) or (f"Fields here: {', '.join(names)}." if names else None)
+        super().__init__(f"There is no field {name!r} to filter by.", text=text, position=position, hint=hint)
+        self.name = name
+
+
+class FilterTypeError(FilterError):
+    """The filter compares or combines values that do not go together."""
+
+
+class AdapterError(PytupliError):
+    """No adapter of that name, or one that cannot take this dataset."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """Return ``"Did you mean 'x'?"`` for the known name closest to ``name``, or None if none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else None

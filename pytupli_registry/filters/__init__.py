@@ -1,0 +1,1 @@
+"""One expression tree over episodes and steps, with one meaning everywhere."""
