@@ -1,0 +1,1 @@
+"""Environments named by data: whether they may be built here, and how."""

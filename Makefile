@@ -1,0 +1,52 @@
+# What a person needs: make install, make demo, make test, make check, make bench.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := pytupli_registry plugins tests docs
+
+.PHONY: help install demo test test-fast check format bench clean
+
+help:
+	@echo "make install   .venv with the core, both plugins and the test tools, from pinned versions"
+	@echo "make demo      record, store, filter, train, evaluate; prints a table and the line that loads the data"
+	@echo "make test      all tests, in parallel"
+	@echo "make test-fast the tests that take no longer than a few seconds each"
+	@echo "make check     lint, format, types, layers"
+	@echo "make bench     the performance table (tests/performance)"
+
+install: $(INSTALLED)
+
+# torch comes first and pinned, so that no other requirement draws in a larger build of it.
+$(INSTALLED): pyproject.toml constraints.txt plugins/pytupli-d3rlpy/pyproject.toml plugins/pytupli-minari/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev \
+		-e ".[server,pandas,torch]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
+	@touch $(INSTALLED)
+
+demo: install
+	$(BIN)/python docs/demo.py
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+check: install
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: install
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: install
+	$(BIN)/python tests/performance/run.py
+
+clean:
+	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-output demo-output

@@ -1,0 +1,129 @@
+"""Which step a sampled number means: arithmetic over episode offsets, not one index a transition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pytupli_registry import Dataset
+
+__all__ = ["StepIndex", "Steps", "TruncatedTail"]
+
+TruncatedTail = Literal["drop", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """n sampled steps. Row numbers are those of the whole dataset's columns.
+
+    Attributes:
+        numbers: of the step in its episode, from 0.  # (n,) int64
+        starts: first T-row of its episode.  # (n,) int64
+        observation_starts: first T+1-row of its episode.  # (n,) int64
+        lengths: steps of its episode.  # (n,) int64
+        terminated: whether its episode ended in a terminal state.  # (n,) bool
+        padded: whether d3rlpy sees one row more of its episode, the observation it was cut off at.  # (n,) bool
+    """
+
+    numbers: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    observation_starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    terminated: NDArray[np.bool_]
+    padded: NDArray[np.bool_]
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Rows that d3rlpy sees of the episode.  # (n,)"""  # noqa: D400, D415 - the shape ends the line
+        return self.lengths + self.padded
+
+    @property
+    def terminal(self) -> NDArray[np.bool_]:
+        """Whether the step reached a terminal state.  # (n,)"""  # noqa: D400, D415
+        return self.terminated & (self.numbers == self.lengths - 1)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class StepIndex:
+    """The transitions of a dataset in d3rlpy's order: episode by episode, step by step.
+
+    A truncated episode of T steps has T-1 transitions, since d3rlpy has no successor for the last; with
+    ``truncated_tail="keep"`` it has T. Steps that the dataset's step filter leaves out have no number, and an
+    episode without transitions is none of d3rlpy's.
+
+    Attributes:
+        dataset: what is indexed.
+        transition_count: number of transitions.
+        positions: of the episodes with transitions, in the dataset's table.  # (n,) int64
+    """
+
+    __slots__ = ("_kept", "_offsets", "_positions", "_terminated", "dataset", "positions", "tail", "transition_count")
+
+    def __init__(self, dataset: Dataset, tail: TruncatedTail) -> None:
+        self.dataset = dataset
+        self.tail = tail
+        self._positions = dataset.positions
+        self._terminated = np.asarray(dataset.fields["terminated"].values, dtype=np.bool_)
+        lengths = dataset.lengths[self._positions]
+        counts = lengths if tail == "keep" else lengths - ~self._terminated[self._positions]
+        mask = dataset.step_mask
+        if mask is None:
+            self._kept = None
+            self._offsets = _offsets(counts)
+            self.transition_count = int(self._offsets[-1])
+            shown = counts > 0
+        else:
+            self._offsets = _offsets(lengths)
+            self._kept = _kept_steps(mask, self._offsets, counts)
+            self.transition_count = len(self._kept)
+            shown = np.diff(np.searchsorted(self._kept, self._offsets)) > 0
+        self.positions = self._positions if shown.all() else self._positions[shown]
+
+    def locate(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions of the episodes that transitions belong to, and their steps.  # (n,) each"""  # noqa: D400, D415
+        flat = numbers if self._kept is None else self._kept[numbers].astype(np.int64, copy=False)
+        owners = self._offsets.searchsorted(flat, side="right") - 1
+        return self._positions[owners], flat - self._offsets[owners]
+
+    def steps(self, numbers: NDArray[np.int64]) -> Steps:
+        """Return everything needed to gather transitions, by their numbers.  # (n,)"""  # noqa: D400, D415
+        positions, within = self.locate(numbers)
+        starts = self.dataset.row_starts[positions]
+        terminated = self._terminated[positions]
+        return Steps(
+            numbers=within,
+            starts=starts,
+            observation_starts=starts + positions,
+            lengths=self.dataset.lengths[positions],
+            terminated=terminated,
+            padded=~terminated if self.tail == "keep" else np.zeros(len(within), dtype=np.bool_),
+        )
+
+    def is_terminated(self, position: int) -> bool:
+        """Return whether an episode ended in a terminal state; truncated as well or not."""
+        return bool(self._terminated[position])
+
+
+def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def _kept_steps(
+    mask: NDArray[np.bool_], offsets: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.int32] | NDArray[np.int64]:
+    """Return the numbers of the steps that are kept and have a successor, in half the bytes where they fit."""
+    without_successor = offsets[1:][counts < np.diff(offsets)] - 1
+    if len(without_successor):
+        mask = mask.copy()
+        mask[without_successor] = False
+    kept = np.flatnonzero(mask)
+    return kept.astype(np.int32) if len(mask) <= np.iinfo(np.int32).max else kept

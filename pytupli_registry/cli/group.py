@@ -1,0 +1,88 @@
+"""The ``pytupli`` command: finds its commands when they are asked for, and turns errors into one sentence."""
+
+from __future__ import annotations
+
+import errno
+from importlib import import_module
+from typing import Any, cast
+
+import click
+
+from pytupli_registry import __version__
+from pytupli_registry.cli.output import Output
+from pytupli_registry.errors import PytupliError, did_you_mean
+
+__all__ = ["COMMANDS", "main"]
+
+# Each command is the object `command` of its module.
+COMMANDS = {
+    "completion": "completion",
+    "delete": "delete",
+    "filter": "filter",
+    "import": "import_dataset",
+    "list": "list_datasets",
+    "preview": "preview",
+    "record": "record",
+    "recover": "recover",
+    "repack": "repack",
+    "show": "show",
+    "validate": "validate",
+}
+
+_FAILED = 1
+_INTERRUPTED = 130
+
+
+class _Group(click.Group):
+    """Commands that are imported when they are used; errors that end in an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"pytupli_registry.cli.{COMMANDS[cmd_name]}")
+        return cast("click.Command", module.command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS) or ''}".rstrip())
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
+        try:
+            return super().invoke(ctx)
+        except PytupliError as error:
+            self._fail(ctx, type(error).__name__, *_told(error))
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `pytupli list | head`; click knows what to do
+                raise
+            self._fail(ctx, type(error).__name__, str(error), None)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("Interrupted.", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
+
+    def _fail(self, ctx: click.Context, kind: str, message: str, hint: str | None) -> None:
+        ctx.ensure_object(Output).error(kind, message, hint)
+        raise click.exceptions.Exit(_FAILED)
+
+
+def _told(error: PytupliError) -> tuple[str, str | None]:
+    """Return message and hint; a filter's message keeps the line that points at the character."""
+    told = str(error)
+    start = told.find("\n")
+    return error.message + (told[start:] if start >= 0 else ""), error.hint
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pytupli")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; also understood after the command.")
+@click.pass_context
+def main(ctx: click.Context, *, as_json: bool) -> None:
+    """Record, filter, check and load offline-RL datasets."""
+    ctx.obj = Output(as_json=as_json)

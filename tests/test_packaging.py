@@ -1,0 +1,73 @@
+"""The distributions as library users install them: wheels, in an environment of their own."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DISTRIBUTIONS = {
+    "pytupli_registry": ROOT,
+    "pytupli_d3rlpy": ROOT / "plugins" / "pytupli-d3rlpy",
+    "pytupli_minari": ROOT / "plugins" / "pytupli-minari",
+}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("wheels")
+    for source in DISTRIBUTIONS.values():
+        # Without isolation the build takes the setuptools at hand and asks no package index.
+        build = [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            str(folder),
+            str(source),
+        ]
+        subprocess.run(build, check=True, capture_output=True, text=True)
+    return {name: next(folder.glob(f"{name}-*.whl")) for name in DISTRIBUTIONS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_wheel_holds_its_package_and_nothing_else(wheels, name):
+    with zipfile.ZipFile(wheels[name]) as wheel:
+        tops = {entry.split("/", 1)[0] for entry in wheel.namelist()}
+        assert {top for top in tops if not top.endswith(".dist-info")} == {name}
+        assert f"{name}/py.typed" in wheel.namelist()
+
+
+@pytest.mark.slow
+def test_core_and_plugins_install_with_pip_and_load_data(wheels, tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt")]
+    subprocess.run([*pip, "torch"], check=True, capture_output=True)
+    subprocess.run([*pip, *map(str, wheels.values())], check=True, capture_output=True)
+    script = """
+import gymnasium, pytupli_registry, pytupli_d3rlpy, pytupli_minari
+with pytupli_registry.Recorder(gymnasium.make("CartPole-v1"), "cartpole/random-v0") as env:
+    for seed in range(3):
+        env.reset(seed=seed)
+        env.action_space.seed(seed)
+        while not any(env.step(env.action_space.sample())[2:4]):
+            pass
+assert pytupli_d3rlpy.load("cartpole/random-v0")[0].size() == 3
+assert len(pytupli_minari.load("cartpole/random-v0")) == 3
+"""
+    environment = {"PYTUPLI_DATASETS_PATH": str(tmp_path / "datasets"), "HOME": str(tmp_path)}
+    finished = subprocess.run([python, "-c", script], env=environment, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    listed = subprocess.run(
+        [tmp_path / "venv" / "bin" / "pytupli", "list", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert "cartpole/random-v0" in listed.stdout

@@ -1,0 +1,59 @@
+"""Every block of the README runs, in order, in one home."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# What cannot run inside the tests: installing is tested by test_packaging.py, the demo by test_demo.py, and
+# `make test` is what runs this. The values are the commands the Makefile must know.
+ELSEWHERE = {
+    "make demo": "demo",
+    "make test": "test",
+    "make bench": "bench",
+    "make check": "check",
+    "pip install pytupli-registry": None,
+    "pip install pytupli-d3rlpy": None,
+    "pip install pytupli-minari": None,
+}
+
+
+def blocks() -> list[tuple[str, str]]:
+    return BLOCK.findall((ROOT / "README.md").read_text())
+
+
+def test_every_block_is_of_a_kind_that_runs():
+    assert {kind for kind, _ in blocks()} == {"python", "bash"}
+
+
+def test_commands_tested_elsewhere_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in filter(None, ELSEWHERE.values()):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_blocks_run_in_order(tmp_path):
+    environment = {
+        **os.environ,
+        "PYTUPLI_DATASETS_PATH": str(tmp_path / "datasets"),
+        "MINARI_DATASETS_PATH": str(tmp_path / "datasets"),
+        "PYTUPLI_CACHE_PATH": str(tmp_path / "cache"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    for kind, text in blocks():
+        script = text
+        if kind == "bash":
+            lines = [line.split("#")[0].strip() for line in text.splitlines()]
+            script = "\n".join(line for line in lines if line not in ELSEWHERE)
+        command = [sys.executable, "-c", script] if kind == "python" else ["bash", "-euc", script]
+        finished = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert finished.returncode == 0, f"{text}\n{finished.stdout[-2000:]}\n{finished.stderr[-4000:]}"
