@@ -17,7 +17,9 @@ if TYPE_CHECKING:
         load,
         open_dataset,
         recover,
+        save,
         validate,
+        write,
     )
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.dataset.episode import Episode
@@ -35,7 +37,9 @@ _HOMES = {
     "load": "api",
     "open_dataset": "api",
     "recover": "api",
+    "save": "api",
     "validate": "api",
+    "write": "api",
     "Dataset": "dataset.dataset",
     "Episode": "dataset.episode",
     "PytupliError": "errors",
@@ -58,7 +62,9 @@ __all__ = [
     "load",
     "open_dataset",
     "recover",
+    "save",
     "validate",
+    "write",
 ]
 
 

@@ -26,7 +26,7 @@ command line can show it on its own line.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +69,10 @@ class PytupliError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Workers send their errors back pickled; Exception's own way would call __init__ with the message alone.
+        return _restored, (type(self), self.args, self.__dict__)
+
 
 class InvalidReference(PytupliError):  # noqa: N818 - the name says what is wrong, as Python's own LookupError does
     """A reference or dataset id that cannot be parsed.
@@ -78,7 +82,7 @@ class InvalidReference(PytupliError):  # noqa: N818 - the name says what is wron
     """
 
     def __init__(self, text: str, problem: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{text!r} is not a dataset reference: {problem}.", hint=hint)
+        super().__init__(f"{text!r:.160} is not a dataset reference: {problem:.160}.", hint=hint)
         self.text = text
 
 
@@ -200,6 +204,12 @@ class FilterTypeError(FilterError):
 
 class AdapterError(PytupliError):
     """No adapter of that name, or one that cannot take this dataset."""
+
+
+def _restored(kind: type[PytupliError], args: tuple[Any, ...], fields: dict[str, Any]) -> PytupliError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

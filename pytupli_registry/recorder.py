@@ -17,6 +17,7 @@ from pytupli_registry.dataset.buffers import InfoBuffer, RowBuffer, row_buffer
 from pytupli_registry.dataset.episode import Episode, Scalar
 from pytupli_registry.dataset.spaces import from_gymnasium
 from pytupli_registry.errors import EpisodeError, WriteError
+from pytupli_registry.storage.commit import discard
 from pytupli_registry.storage.local import LocalStore
 
 if TYPE_CHECKING:
@@ -173,8 +174,12 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
             InfoBuffer() if infos else None,
         )
         self._running: _Run | None = None
-        self._owned = _open_writer(env, dataset, spaces, append, extra) if isinstance(dataset, str) else None
-        self._sink: EpisodeSink = self._owned if isinstance(dataset, str) else dataset
+        self._owned: DatasetWriter | None = None
+        if isinstance(dataset, str):
+            self._owned = _open_writer(env, dataset, spaces, append, extra)
+            self._sink: EpisodeSink = self._owned
+        else:
+            self._sink = dataset
 
     @property
     def recording(self) -> bool:
@@ -231,9 +236,9 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
             self._abort()
             writer, self._owned = self._owned, None
             if writer is not None:
-                writer.finalise()
+                self._finish(writer)
         finally:
-            super().close()
+            super().close()  # type: ignore[no-untyped-call]  # Gymnasium's, which has no annotation
 
     def __exit__(
         self,
@@ -244,9 +249,19 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         if error_type is not None:
             self._running = None
             writer, self._owned = self._owned, None
-            if writer is not None:
+            if writer is not None and self.episodes_recorded:
                 writer.__exit__(error_type, error, traceback)
+            elif writer is not None:
+                self._finish(writer)
         self.close()
+
+    def _finish(self, writer: DatasetWriter) -> None:
+        if self.episodes_recorded:
+            writer.finalise()
+            return
+        _LOGGER.warning("No episode was finished, so there is no dataset %s.", writer.dataset_id)
+        writer.close()
+        discard(writer.spool)
 
     def _put_record(self, run: _Run, record: StepRecord) -> None:
         if record.reward is None:
@@ -311,7 +326,7 @@ def _open_writer(
     )
 
 
-def _scalars(metadata: Mapping[str, Any]) -> dict[str, Scalar]:
+def _scalars(metadata: Mapping[Any, Any]) -> dict[str, Scalar]:
     found: dict[str, Scalar] = {}
     for name, value in metadata.items():
         plain = value.item() if isinstance(value, np.generic) else value

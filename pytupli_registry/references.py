@@ -87,10 +87,10 @@ class Reference:
 
     def __str__(self) -> str:
         prefix = f"{self.scheme}://" if self.scheme else ""
-        namespace = "/".join(self.namespace)
+        # The revision follows the benchmark; a dataset without one carries it itself.
+        first, *rest = filter(None, ("/".join(self.namespace), self.dataset))
         revision = f"@{self.revision}" if self.revision else ""
-        dataset = ("/" if namespace else "") + self.dataset if self.dataset else ""
-        return f"{prefix}{namespace}{revision}{dataset}"
+        return prefix + "/".join([f"{first}{revision}", *rest])
 
 
 def _split_scheme(text: str) -> tuple[Scheme | None, str]:

@@ -63,5 +63,10 @@ def _counts(dataset: Dataset) -> dict[str, Any]:
 def _row(counts: Any) -> tuple[object, ...]:  # noqa: ANN401 - one of the two dictionaries above
     returns = counts["returns"]
     return (
-        counts["episodes"], counts["transitions"], returns.minimum, returns.mean, returns.median, returns.maximum,
+        counts["episodes"],
+        counts["transitions"],
+        returns.minimum,
+        returns.mean,
+        returns.median,
+        returns.maximum,
     )

@@ -24,7 +24,6 @@ COMMANDS = {
     "preview": "preview",
     "record": "record",
     "recover": "recover",
-    "repack": "repack",
     "show": "show",
     "validate": "validate",
 }
@@ -62,9 +61,9 @@ class _Group(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:  # `pytupli list | head`; click knows what to do
                 raise
-            self._fail(ctx, type(error).__name__, str(error), None)
-        except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted.", err=True)
+            self._fail(ctx, type(error).__name__, str(error), _notes(error))
+        except (KeyboardInterrupt, click.Abort) as interruption:
+            click.echo(f"Interrupted. {_notes(interruption) or ''}".rstrip(), err=True)
             raise click.exceptions.Exit(_INTERRUPTED) from None
 
     def _fail(self, ctx: click.Context, kind: str, message: str, hint: str | None) -> None:
@@ -76,7 +75,13 @@ def _told(error: PytupliError) -> tuple[str, str | None]:
     """Return message and hint; a filter's message keeps the line that points at the character."""
     told = str(error)
     start = told.find("\n")
-    return error.message + (told[start:] if start >= 0 else ""), error.hint
+    message = error.message + (told[start:] if start >= 0 else "")
+    return message, " ".join(filter(None, (error.hint, _notes(error)))) or None
+
+
+def _notes(error: BaseException) -> str | None:
+    """Return what was noted on the way up, as where a recording was left."""
+    return " ".join(getattr(error, "__notes__", ())) or None
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,8 +19,7 @@ def command(output: Output, source: str, dataset_id: str | None) -> None:
     from pytupli_registry import api  # noqa: PLC0415
 
     with output.progress(f"Importing {source}") as advance:
-        dataset = api.import_dataset(source, dataset_id)
-        advance(1)
+        dataset = api.import_dataset(source, dataset_id, advance=advance)
     counts = {
         "dataset_id": dataset.metadata.dataset_id,
         "episodes": dataset.episode_count,

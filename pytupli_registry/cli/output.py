@@ -71,7 +71,7 @@ class Output:
             error = {"error": {"type": kind, "message": message, "hint": hint}}
             click.echo(json.dumps(error, ensure_ascii=False), err=True)
             return
-        click.echo(f"Error: {clean(message, keep='\n')}", err=True)
+        click.echo("Error: " + clean(message, keep="\n"), err=True)
         if hint:
             click.echo(f"Hint: {clean(hint)}", err=True)
 
@@ -97,7 +97,7 @@ class Output:
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command understand ``--json``, as the group does."""
 
-    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value:
             ctx.ensure_object(Output).as_json = True
 
@@ -124,7 +124,9 @@ def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
 def clean(text: str, keep: str = "") -> str:
     """Replace what could steer a terminal: data comes from strangers."""
     return "".join(
-        character if character in keep or unicodedata.category(character) not in {"Cc", "Cf", "Cs"} else "\ufffd"
+        character
+        if character in keep or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
+        else "\ufffd"
         for character in text
     )
 
@@ -133,7 +135,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.1f}"  # noqa: PLR2004 - where digits get too many
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.1f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, bool):

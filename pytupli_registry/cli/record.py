@@ -20,7 +20,9 @@ __all__ = ["command"]
 @click.command("record")
 @click.argument("environment_id", metavar="ENV_ID")
 @click.argument("dataset_id")
-@click.option("--episodes", "count", type=click.IntRange(min=1), default=100, show_default=True, help="How many.")
+@click.option(
+    "--episodes", "count", type=click.IntRange(min=1), default=100, show_default=True, help="How many."
+)
 @click.option("--policy", type=click.Choice(["random", "constant"]), default="random", show_default=True)
 @click.option("--action", "action_text", metavar="JSON", help="The action of the constant policy.")
 @click.option("--seed", type=click.IntRange(min=0), help="Episode i is reset with SEED + i; drawn otherwise.")

@@ -31,7 +31,10 @@ def command(output: Output, reference: str, episodes: str | None, steps: str | N
         return
     output.facts(_facts(description))
     output.line("")
-    output.table(("", "min", "mean", "median", "max"), [_row("return", description.returns), _row("length", description.lengths)])
+    output.table(
+        ("", "min", "mean", "median", "max"),
+        [_row("return", description.returns), _row("length", description.lengths)],
+    )
     output.line("")
     output.table(("leaf", "values"), list(description.leaves.items()))
     output.line("")

@@ -236,7 +236,9 @@ class InfoBuffer:
         dtype = array.dtype
         if len(rows) < count and dtype.kind not in "fc":
             dtype = np.dtype(np.float64)
-        seen_as_float = remembered is not None and remembered[1] == array.shape[1:] and remembered[0].kind == "f"
+        seen_as_float = (
+            remembered is not None and remembered[1] == array.shape[1:] and remembered[0].kind == "f"
+        )
         if remembered is not None and seen_as_float and dtype.kind in "biuf":
             dtype = np.result_type(remembered[0], dtype) if dtype.kind == "f" else remembered[0]
         self._kinds.setdefault(path, (dtype, array.shape[1:]))

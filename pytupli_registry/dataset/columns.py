@@ -102,7 +102,9 @@ class ArrayColumns:
         kinds = {(array.dtype, array.shape[1:]) for array in arrays}
         if len(kinds) > 1:
             if root != "infos":
-                raise SpaceError(f"{path} changes its shape or dtype between episodes: {sorted(map(str, kinds))}.")
+                raise SpaceError(
+                    f"{path} changes its shape or dtype between episodes: {sorted(map(str, kinds))}."
+                )
             self._leaves[path] = Leaf(path, None, (), extra_row, "irregular")
             self._irregular[path] = list(arrays)
             return

@@ -29,9 +29,11 @@ def find_adapter(name: str) -> Callable[..., Any]:
     points = list(entry_points(group=ADAPTER_GROUP, name=name))
     if not points:
         known = adapter_names()
-        hint = did_you_mean(name, known) or f"Installed: {', '.join(known)}. Plugins add more: pytupli-{name}?"
+        hint = (
+            did_you_mean(name, known) or f"Installed: {', '.join(known)}. Plugins add more: pytupli-{name}?"
+        )
         raise AdapterError(f"There is no adapter {name!r}.", hint=hint)
     try:
         return cast("Callable[..., Any]", points[0].load())
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:  # no such module; no such name in it
         raise AdapterError(f"The adapter {name!r} cannot be imported: {error}.") from error

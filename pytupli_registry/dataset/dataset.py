@@ -12,9 +12,9 @@ from pytupli_registry.dataset.conversion import find_adapter
 from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, unflatten
 from pytupli_registry.dataset.spaces import to_gymnasium
+from pytupli_registry.dataset.table import RECORDED_FIELDS
 from pytupli_registry.dataset.transitions import Transitions, gather_transitions, step_rows
 from pytupli_registry.filters.evaluate import select_episodes, select_steps
-from pytupli_registry.filters.expression import Expression
 from pytupli_registry.filters.text import parse
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.leaves import Leaf
     from pytupli_registry.dataset.metadata import DatasetMetadata
     from pytupli_registry.dataset.table import EpisodeTable
+    from pytupli_registry.filters.expression import Expression
     from pytupli_registry.filters.source import FieldValues
 
 __all__ = ["Dataset", "Description", "Summary"]
@@ -43,7 +44,7 @@ class Summary:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> Summary:
-        """Summarise an array.  # (n,)"""  # noqa: D400, D415 - the shape ends the line
+        """Summarise an array.  # (n,)"""  # noqa: D415 - the shape ends the line
         if len(values) == 0:
             return cls(np.nan, np.nan, np.nan, np.nan)
         return cls(float(values.min()), float(values.mean()), float(np.median(values)), float(values.max()))
@@ -90,7 +91,7 @@ class Description:
     step_filter: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Episodes over columns that are read when asked for; immutable.
 
@@ -151,12 +152,12 @@ class Dataset:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Steps of each episode of the whole dataset.  # (N,)"""  # noqa: D400, D415
+        """Steps of each episode of the whole dataset.  # (N,)"""  # noqa: D415
         return self.table.lengths
 
     @property
     def row_starts(self) -> NDArray[np.int64]:
-        """First T-row of each episode of the whole dataset.  # (N,)"""  # noqa: D400, D415
+        """First T-row of each episode of the whole dataset.  # (N,)"""  # noqa: D415
         return self.table.row_starts
 
     @property
@@ -170,7 +171,7 @@ class Dataset:
         return self.columns.leaves
 
     def array(self, path: str) -> NDArray[Any]:
-        """Return all rows of a leaf, of the whole dataset.  # (rows, *row_shape)"""  # noqa: D400, D415
+        """Return all rows of a leaf, of the whole dataset.  # (rows, *row_shape)"""  # noqa: D415
         return self.columns.array(path)
 
     def zone(self, path: str, component: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
@@ -199,7 +200,7 @@ class Dataset:
 
     @cached_property
     def step_mask(self) -> NDArray[np.bool_] | None:
-        """Which steps of the kept episodes the step filter keeps; None without one.  # (step_count,) bool"""  # noqa: D400, D415
+        """Which steps of the kept episodes the step filter keeps; None without one.  # (step_count,) bool"""  # noqa: D415
         if self.step_filter is None:
             return None
         return select_steps(self.step_filter, self, self.positions)
@@ -320,7 +321,7 @@ class Dataset:
         )
 
     def to(self, adapter: str, **options: Any) -> Any:  # noqa: ANN401 - the other library's own type
-        """Convert with an installed adapter: ``"d3rlpy"``, ``"minari"``, ``"numpy"``, …
+        """Convert with an installed adapter: ``"d3rlpy"``, ``"minari"``, ``"numpy"`` and so on.
 
         Raises:
             AdapterError: there is no such adapter, or it cannot take this dataset.
@@ -330,7 +331,11 @@ class Dataset:
     def _episode(self, position: int) -> Episode:
         values = {path: self.columns.episode_value(path, position) for path in self.leaves}
         present = {path: value for path, value in values.items() if value is not None}
-        facts = {name: found for name, column in self.fields.items() if (found := _fact(column, position)) is not None}
+        facts = {
+            name: found
+            for name, column in self.fields.items()
+            if (found := _fact(column, position)) is not None
+        }
         return Episode(
             observations=unflatten(present, "observations"),
             actions=unflatten(present, "actions"),
@@ -340,8 +345,8 @@ class Dataset:
             infos=unflatten(present, "infos") or {},
             episode_id=int(self.fields["episode_id"].values[position]),
             seed=facts.get("seed"),
-            options=_below(facts, "options.") or None,
-            metadata=_below(facts, "metadata."),
+            options=_nested(_below(facts, "options.")) or None,
+            metadata=_below(facts, "metadata.") | {name: facts[name] for name in RECORDED_FIELDS if name in facts},
         )
 
 
@@ -362,6 +367,22 @@ def _fact(column: FieldValues, position: int) -> Any:  # noqa: ANN401 - bool, in
 
 def _below(facts: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): value for name, value in facts.items() if name.startswith(prefix)}
+
+
+def _nested(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values named ``a.b`` as nested dictionaries, the way a reset takes its options."""
+    found: dict[str, Any] = {}
+    for name, value in named.items():
+        *outer, last = name.split(".")
+        inner = found
+        for part in outer:
+            step = inner.setdefault(part, {})
+            if not isinstance(step, dict):  # "a" and "a.b" both stand for values: the shorter name wins
+                break
+            inner = step
+        else:
+            inner[last] = value
+    return found
 
 
 def _describe_leaf(leaf: Leaf) -> str:

@@ -22,7 +22,7 @@ Scalar = str | int | float | bool
 _TREES = {"observations": 1, "actions": 0, "infos": 1}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Episode:
     """T steps of one run, and the observation it ended with.
 
@@ -36,7 +36,8 @@ class Episode:
         episode_id: number of the episode in its dataset.
         seed: what the environment was reset with, where known.
         options: what the environment was reset with, where known.
-        metadata: the user's own facts about the episode (month, site, is_expert).
+        metadata: the user's own facts about the episode (month, site, is_expert), and where known the recorder's:
+            ``recorded_at``, ``recorded_by``, ``policy``.
     """
 
     observations: Tree

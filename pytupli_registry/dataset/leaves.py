@@ -20,7 +20,9 @@ REWARDS = "rewards"
 TERMINATIONS = "terminations"
 TRUNCATIONS = "truncations"
 
-Tree = Any  # an array or list of str, or a dict or tuple of trees; recursive aliases do not survive mypy strict
+Tree = (
+    Any  # an array or list of str, or a dict or tuple of trees; recursive aliases do not survive mypy strict
+)
 Encoding = Literal["array", "text", "jpeg", "irregular"]
 
 _INDEX = "_index_"
@@ -85,7 +87,9 @@ def unflatten(leaves: Mapping[str, Any], path: str) -> Tree:
     if path in leaves:
         return leaves[path]
     prefix = path + "/"
-    children = dict.fromkeys(name[len(prefix) :].split("/", 1)[0] for name in leaves if name.startswith(prefix))
+    children = dict.fromkeys(
+        name[len(prefix) :].split("/", 1)[0] for name in leaves if name.startswith(prefix)
+    )
     if not children:
         return None
     values = {child: unflatten(leaves, prefix + child) for child in children}

@@ -17,7 +17,7 @@ __all__ = ["MINARI_VERSION", "DatasetMetadata"]
 # Minari compares this against an explicit list; every release since 0.5.0 accepts it.
 MINARI_VERSION = "0.5.0"
 
-_ID = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+-v\d+")
+_ID = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+-v[0-9]+")
 _MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -124,7 +124,9 @@ def _from_object(loaded: dict[str, Any], path: str) -> DatasetMetadata:
         total_steps=totals[1],
         observation_space=_space(loaded.pop("observation_space", None), "observation_space", path),
         action_space=_space(loaded.pop("action_space", None), "action_space", path),
-        env_spec=take("env_spec", str) if loaded.get("env_spec") is not None else loaded.pop("env_spec", None),
+        env_spec=take("env_spec", str)
+        if loaded.get("env_spec") is not None
+        else loaded.pop("env_spec", None),
         # Minari's reader takes a file without the key for a lossy one, and so do we.
         jpeg_encoding=take("jpeg_encoding", bool, default=True),
         minari_version=take("minari_version", str),

@@ -6,6 +6,7 @@ allocated. Gymnasium itself is imported only when a caller asks for the space ob
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ __all__ = ["LeafSpace", "from_gymnasium", "is_image", "leaf_spaces", "to_gymnasi
 _MAX_DEPTH = 32
 _MAX_LEAVES = 4096
 _MAX_VALUES = 1 << 28
+_MAX_SPREAD = 1 << 20
 _MIN_IMAGE_SIDE = 32
 _DTYPES = "biufc?"
 
@@ -92,6 +94,8 @@ def _leaf(kind: str, description: dict[str, Any], path: str) -> LeafSpace:
     if kind == "Box":
         shape = tuple(int(extent) for extent in description["shape"])
         _check_size(shape, path)
+        for bound in ("low", "high"):
+            _check_bound(description[bound], shape, path)
         return LeafSpace(path, kind, _dtype(description["dtype"], path), shape, description)
     if kind == "Discrete":
         if int(description["n"]) < 1:
@@ -129,6 +133,16 @@ def _check_size(shape: tuple[int, ...], path: str) -> None:
             raise SpaceError(f"The space at {path} declares the impossible shape {shape}.")
 
 
+def _check_bound(bound: Any, shape: tuple[int, ...], path: str) -> None:  # noqa: ANN401 - whatever JSON holds
+    """Refuse a bound that does not fit, or whose spreading over the shape would need memory the file did not."""
+    values, size = np.asarray(bound), math.prod(shape)
+    if values.dtype.kind not in _DTYPES:
+        raise SpaceError(f"The Box space at {path} has a bound that is no number: {bound!r:.80}.")
+    given = values.shape
+    if np.broadcast_shapes(given, shape) != shape or (given != shape and size > _MAX_SPREAD):
+        raise SpaceError(f"The Box space at {path} has the shape {shape}, but a bound of the shape {given}.")
+
+
 def is_image(space: LeafSpace) -> bool:
     """Whether Minari takes the space for an image, which it writes as JPEG by default.
 
@@ -141,7 +155,7 @@ def is_image(space: LeafSpace) -> bool:
         and len(space.shape) in {2, 3}
         and min(space.shape[:2]) >= _MIN_IMAGE_SIDE
         and bool(np.all(np.asarray(space.description["low"]) == 0))
-        and bool(np.all(np.asarray(space.description["high"]) == 255))  # noqa: PLR2004 - the largest uint8
+        and bool(np.all(np.asarray(space.description["high"]) == 255))
     )
 
 
@@ -199,7 +213,10 @@ def from_gymnasium(space: gymnasium.Space[Any]) -> dict[str, Any]:
 
     match space:
         case spaces.Dict():
-            return {"type": "Dict", "subspaces": {key: from_gymnasium(part) for key, part in space.spaces.items()}}
+            return {
+                "type": "Dict",
+                "subspaces": {key: from_gymnasium(part) for key, part in space.spaces.items()},
+            }
         case spaces.Tuple():
             return {"type": "Tuple", "subspaces": [from_gymnasium(part) for part in space.spaces]}
         case spaces.Box():
@@ -220,7 +237,7 @@ def from_gymnasium(space: gymnasium.Space[Any]) -> dict[str, Any]:
                 "start": space.start.tolist(),
             }
         case spaces.MultiBinary():
-            extents = space.n if isinstance(space.n, int) else [int(n) for n in np.asarray(space.n).ravel()]
+            extents = np.asarray(space.n).tolist()  # an int, or a list of the shape
             return {"type": "MultiBinary", "n": extents}
         case spaces.Text():
             return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +12,16 @@ import numpy as np
 from pytupli_registry.filters.source import FieldValues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from pytupli_registry.dataset.episode import Episode
 
-__all__ = ["FIXED_FIELDS", "EpisodeTable", "reward_fields"]
+__all__ = ["FIXED_FIELDS", "RECORDED_FIELDS", "EpisodeTable", "reward_fields"]
+
+# Facts that a recorder adds; an episode carries them in its metadata, by these names.
+RECORDED_FIELDS = ("recorded_at", "recorded_by", "policy")
 
 FIXED_FIELDS = (
     "episode_id",
@@ -30,7 +35,7 @@ FIXED_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EpisodeTable:
     """One row an episode.
 
@@ -75,12 +80,24 @@ class EpisodeTable:
             "seed": field_values([episode.seed for episode in episodes]),
         }
         for prefix, rows in (
-            ("options", [episode.options or {} for episode in episodes]),
+            ("options", [_dotted(episode.options or {}) for episode in episodes]),
             ("metadata", [episode.metadata for episode in episodes]),
         ):
             for name in sorted({name for row in rows for name in row}):
-                fields[f"{prefix}.{name}"] = field_values([row.get(name) for row in rows])
+                recorded = prefix == "metadata" and name in RECORDED_FIELDS
+                fields[name if recorded else f"{prefix}.{name}"] = field_values([row.get(name) for row in rows])
         return cls(lengths, fields)
+
+
+def _dotted(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested options by dotted names, as they are fields of an episode."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            found.update({f"{name}.{inner}": part for inner, part in _dotted(value).items()})
+        else:
+            found[name] = value
+    return found
 
 
 def reward_fields(rewards: NDArray[Any], lengths: NDArray[np.int64]) -> dict[str, FieldValues]:
@@ -120,8 +137,12 @@ def field_values(values: Iterable[Any]) -> FieldValues:
         return FieldValues(np.array([bool(value) for value in given]), mask)
     if kinds == {int} and all(-(2**63) <= value < 2**63 for value in given if value is not None):
         return FieldValues(np.array([value or 0 for value in given], dtype=np.int64), mask)
-    if kinds and kinds <= {bool, int, float}:
+    if kinds and kinds <= {bool, int, float} and not any(_exceeds_float(value) for value in given):
         return FieldValues(np.array([np.nan if v is None else float(v) for v in given]), mask)
     texts = np.empty(len(given), dtype=object)
     texts[:] = [None if value is None else str(value) for value in given]
     return FieldValues(texts, mask)
+
+
+def _exceeds_float(value: object) -> bool:
+    return isinstance(value, int) and abs(value) > sys.float_info.max

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Transition", "Transitions", "gather_transitions", "step_rows"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Transition:
     """One step: what was seen, what was done, what came of it."""
 
@@ -32,7 +32,7 @@ class Transition:
     truncated: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Transitions:
     """n transitions as arrays.
 
@@ -73,7 +73,9 @@ class Transitions:
         return (self[index] for index in range(len(self)))
 
 
-def step_rows(table: EpisodeTable, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def step_rows(
+    table: EpisodeTable, positions: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for every step of the episodes at ``positions``, its T-row and its episode's position.
 
     The row of a T+1-row leaf before the step is the T-row plus the position; after the step, one more.
@@ -102,6 +104,7 @@ def gather_transitions(
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     actions: dict[str, Any] = {}
+    steps = rows - table.row_starts[owners]
     for path, leaf in columns.leaves.items():
         root = path.split("/", 1)[0]
         if root == "observations":
@@ -109,13 +112,12 @@ def gather_transitions(
                 values = columns.array(path)
                 before[path], after[path] = values[rows + owners], values[rows + owners + 1]
             else:
-                steps = rows - table.row_starts[owners]
                 before[path], after[path] = _gather_values(columns, path, owners, steps)
         elif root == "actions":
             if leaf.is_array:
                 actions[path] = columns.array(path)[rows]
             else:
-                actions[path] = _gather_values(columns, path, owners, rows - table.row_starts[owners])[0]
+                actions[path] = _gather_values(columns, path, owners, steps)[0]
     return Transitions(
         observations=unflatten(before, "observations"),
         actions=unflatten(actions, "actions"),
@@ -124,26 +126,40 @@ def gather_transitions(
         terminated=columns.array(TERMINATIONS)[rows],
         truncated=columns.array(TRUNCATIONS)[rows],
         positions=owners,
-        steps=rows - table.row_starts[owners],
+        steps=steps,
     )
 
 
 def _gather_values(
     columns: Columns, path: str, owners: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> tuple[Any, Any]:
-    """Gather rows of a leaf that is no column, reading each episode once while its steps follow each other."""
-    before: list[Any] = []
-    after: list[Any] = []
-    value: Any = None
-    current = -1
-    for owner, step in zip(owners.tolist(), steps.tolist(), strict=True):
-        if owner != current:
-            value, current = columns.episode_value(path, owner), owner
-        before.append(value[step])
-        after.append(value[step + 1] if step + 1 < len(value) else None)
-    if before and isinstance(before[0], np.ndarray):
-        return np.stack(before), np.stack(after) if after[-1] is not None else None
-    return before, after
+    """Gather rows of a leaf that is no column, and the rows after them where there is one more row than steps.
+
+    Each episode is read once, in whatever order its steps are asked for.
+    """
+    leaf = columns.leaves[path]
+    before: list[Any] = [None] * len(owners)
+    after: list[Any] = [None] * len(owners)
+    order = np.argsort(owners, kind="stable")
+    for owner, places in _groups(owners, order):
+        value = columns.episode_value(path, owner)
+        for place in places:
+            before[place] = value[steps[place]]
+            if leaf.extra_row:
+                after[place] = value[steps[place] + 1]
+    if leaf.dtype is None:
+        return before, after
+    empty = np.zeros((0, *leaf.row_shape), dtype=leaf.dtype)
+    stacked = np.stack(before) if before else empty
+    return stacked, np.stack(after) if after and leaf.extra_row else empty
+
+
+def _groups(owners: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Yield each owner and the places it stands at, given the places sorted by owner."""
+    stops = np.flatnonzero(np.diff(owners[order])) + 1
+    for places in np.split(order, stops):
+        if len(places):
+            yield int(owners[places[0]]), places.tolist()
 
 
 def _row(tree: Tree, index: int) -> Tree:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["FieldValues", "FilterSource", "StepLeaf"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FieldValues:
     """One episode field of all episodes.
 
@@ -42,6 +42,10 @@ class StepLeaf(Protocol):
     def extra_row(self) -> int:
         """1 where an episode has T+1 rows (observations, infos), 0 where it has T."""
 
+    @property
+    def is_array(self) -> bool:
+        """Whether rows are numbers that ``FilterSource.array`` can give; images kept as JPEG are not."""
+
 
 class FilterSource(Protocol):
     """Episodes as the filters see them.
@@ -53,11 +57,11 @@ class FilterSource(Protocol):
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Steps of each episode.  # (N,)"""  # noqa: D400, D415 - the shape ends the line
+        """Steps of each episode.  # (N,)"""  # noqa: D415 - the shape ends the line
 
     @property
     def row_starts(self) -> NDArray[np.int64]:
-        """First T-row of each episode.  # (N,)"""  # noqa: D400, D415
+        """First T-row of each episode.  # (N,)"""  # noqa: D415
 
     @property
     def fields(self) -> Mapping[str, FieldValues]:
@@ -68,7 +72,7 @@ class FilterSource(Protocol):
         """Step leaves by path: ``observations``, ``observations/camera``, ``rewards``, ``infos/energy``."""
 
     def array(self, path: str) -> NDArray[Any]:
-        """Return all rows of a leaf of fixed shape, without a copy where possible.  # (rows, *row_shape)"""  # noqa: D400, D415
+        """Return all rows of a leaf of fixed shape, without a copy where possible.  # (rows, *row_shape)"""  # noqa: D415
 
     def zone(self, path: str, component: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
         """Return each episode's minimum and maximum of one flat component of a leaf, or None if unknown.

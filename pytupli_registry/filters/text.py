@@ -10,25 +10,27 @@ from typing import TYPE_CHECKING
 
 from pytupli_registry.errors import FilterError, FilterSyntaxError, did_you_mean
 from pytupli_registry.filters.expression import (
+    MAX_DEPTH,
+    Expression,
+    Literal,
+    Not,
+    Place,
+    conjunction,
+    disjunction,
+)
+from pytupli_registry.filters.terms import (
     AGGREGATES,
     FUNCTIONS,
-    MAX_DEPTH,
     Aggregate,
     Arithmetic,
     Call,
     Comparison,
-    Expression,
     Field,
     IsNone,
     Key,
-    Literal,
     Membership,
-    Not,
-    Place,
     Slice,
     compare,
-    conjunction,
-    disjunction,
     negative,
 )
 
@@ -61,7 +63,7 @@ _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 _WHITE_SPACE = str.maketrans("\n\r\t\f\v", "     ")
 _TOKEN = re.compile(r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|['"#()\[\]{}]""")
-_SIGNS = re.compile(r"(?:[-+~]\s*|\bnot\b\s*){%d,}" % MAX_DEPTH)
+_SIGNS = re.compile(rf"(?:[-+~]\s*|\bnot\b\s*){{{MAX_DEPTH},}}")
 
 
 def parse(text: str) -> Expression:
@@ -79,7 +81,9 @@ def parse(text: str) -> Expression:
     plain = text.translate(_WHITE_SPACE)
     start = len(plain) - len(plain.lstrip(" "))
     if start == len(plain):
-        raise FilterSyntaxError("The filter is empty.", text=text, position=0, hint="Write `True` to keep all.")
+        raise FilterSyntaxError(
+            "The filter is empty.", text=text, position=0, hint="Write `True` to keep all."
+        )
     return _Reader(text, start).read(_syntax_tree(plain[start:], text, start))
 
 
@@ -87,14 +91,14 @@ def _check_brackets(text: str) -> None:
     """Refuse what would cost Python's own parser much before it could be refused by its tree."""
     depth = 0
     for found in _TOKEN.finditer(text):
-        token, position = found.group(), found.start()
-        if token == "#":
+        mark, position = found.group(), found.start()
+        if mark == "#":
             raise FilterSyntaxError("A filter has no comments.", text=text, position=position)
-        if token in {"'", '"'}:
+        if mark in {"'", '"'}:
             raise FilterSyntaxError("This text in quotes is not closed.", text=text, position=position)
-        if token in {"''", '""'} and text[found.end() : found.end() + 1] == token[0]:
+        if mark in {"''", '""'} and text[found.end() : found.end() + 1] == mark[0]:
             raise FilterSyntaxError("Write text in single or double quotes.", text=text, position=position)
-        depth += (token in "([{") - (token in ")]}")
+        depth += (mark in "([{") - (mark in ")]}")
         if depth > MAX_DEPTH:
             raise FilterSyntaxError(
                 f"The filter is nested more than {MAX_DEPTH} levels deep.", text=text, position=position

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,7 +56,7 @@ class StoredLeaf:
 
 
 def leaf_starts(lengths: NDArray[np.int64], extra_row: int) -> NDArray[np.int64]:
-    """Return the first row of each episode in a leaf, and the number of its rows at the end.  # (N + 1,)"""  # noqa: D400, D415
+    """Return the first row of each episode in a leaf, and the number of its rows at the end.  # (N + 1,)"""  # noqa: D415
     starts = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths + extra_row, out=starts[1:])
     return starts
@@ -120,6 +121,6 @@ def _check_overlaps(path: Path, leaves: Mapping[str, StoredLeaf]) -> None:
         for name, stored in leaves.items()
         for extent in stored.extents or ()
     )
-    for (_, end, first), (offset, _, second) in zip(spans, spans[1:], strict=False):
+    for (_, end, first), (offset, _, second) in pairwise(spans):
         if offset < end:
             raise FormatError(path, f"its bytes overlap those of {first!r}", where=second)

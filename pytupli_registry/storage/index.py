@@ -7,7 +7,6 @@ that file; how it is kept on disk is :mod:`pytupli_registry.storage.parquet`'s b
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -171,8 +170,15 @@ def _scan_leaf(
             zones.append(extremes(rows, starts[:-1], components))
         if path in _DERIVED:
             found.append(_DERIVED[path](rows, lengths[first : first + len(starts) - 1], starts))
-    joined = (np.concatenate([low for low, _ in zones]), np.concatenate([high for _, high in zones])) if zones else None
-    fields = {name: FieldValues(np.concatenate([part[name].values for part in found])) for name in (found or [{}])[0]}
+    joined = (
+        (np.concatenate([low for low, _ in zones]), np.concatenate([high for _, high in zones]))
+        if zones
+        else None
+    )
+    fields = {
+        name: FieldValues(np.concatenate([part[name].values for part in found]))
+        for name in (found or [{}])[0]
+    }
     return LeafStatistics(joined, np.array(sums, dtype=np.uint32)), fields
 
 
@@ -181,7 +187,9 @@ def _returns(rows: NDArray[Any], lengths: NDArray[np.int64], _: NDArray[np.int64
         return reward_fields(rows, lengths)
 
 
-def _terminated(rows: NDArray[Any], _: NDArray[np.int64], starts: NDArray[np.int64]) -> dict[str, FieldValues]:
+def _terminated(
+    rows: NDArray[Any], _: NDArray[np.int64], starts: NDArray[np.int64]
+) -> dict[str, FieldValues]:
     return {"terminated": FieldValues(rows[starts[1:] - 1])}
 
 

@@ -277,7 +277,9 @@ class _ParquetColumns:
             # Arrow's threads do not survive a fork, and one column is quick.
             return self._file.read(columns=names, use_threads=False)
         except self._errors as error:
-            raise FormatError(self.path, f"a column cannot be read ({_short(error)})", where=names[0]) from error
+            raise FormatError(
+                self.path, f"a column cannot be read ({_short(error)})", where=names[0]
+            ) from error
 
 
 def _leaves(path: Path, header: Mapping[str, Any]) -> dict[str, tuple[StoredLeaf, bool, bool]]:
@@ -336,7 +338,7 @@ def _zone_type(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "b":
         return "bool"
     if dtype.kind == "f":
-        return "double" if dtype.itemsize == 8 else "float"  # noqa: PLR2004 - bytes of a float64
+        return "double" if dtype.itemsize == 8 else "float"
     return dtype.newbyteorder("=").name
 
 

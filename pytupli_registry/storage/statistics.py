@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class LeafStatistics:
 
 def has_zones(dtype: np.dtype[Any]) -> bool:
     """Whether Parquet has a type for extremes of the dtype."""
-    return dtype.kind in "biuf" and dtype.itemsize <= 8  # noqa: PLR2004 - bytes of a float64
+    return dtype.kind in "biuf" and dtype.itemsize <= 8
 
 
 def zone_components(leaves: list[Leaf]) -> dict[str, int]:
@@ -94,7 +95,7 @@ def extremes(
         return low.astype(np.bool_), high.astype(np.bool_)
     # One component after another in memory: the reductions then run at the speed of the cache.
     columns = np.ascontiguousarray(flat.T)
-    if columns.dtype.itemsize == 2 and columns.dtype.kind == "f":  # noqa: PLR2004 - float16, which readers lack
+    if columns.dtype.itemsize == 2 and columns.dtype.kind == "f":
         columns = columns.astype(np.float32)
     columns = columns.astype(columns.dtype.newbyteorder("="), copy=False)
     with np.errstate(invalid="ignore"):
@@ -112,6 +113,6 @@ def checksums(values: NDArray[Any], starts: NDArray[np.int64]) -> list[int]:
     """
     if values.nbytes == 0:
         return [0] * (len(starts) - 1)
-    raw = memoryview(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
     edges = (starts * (values.nbytes // len(values))).tolist()
-    return [zlib.crc32(raw[start:stop]) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [zlib.crc32(raw[start:stop]) for start, stop in pairwise(edges)]

@@ -73,5 +73,5 @@ class ActionRule:
         if len(space.shape) == 1:
             return env
         shape = space.shape
-        flat = spaces.Box(space.low.reshape(-1), space.high.reshape(-1), dtype=space.dtype.type)
+        flat = spaces.Box(space.low.reshape(-1), space.high.reshape(-1), dtype=space.low.dtype.type)
         return TransformAction(env, lambda action: np.reshape(action, shape), flat)

@@ -119,4 +119,6 @@ def _rules(
 
 def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise AdapterError(f"{name}={value!r} is no option.", hint=f"Use one of {', '.join(map(repr, known))}.")
+        raise AdapterError(
+            f"{name}={value!r} is no option.", hint=f"Use one of {', '.join(map(repr, known))}."
+        )

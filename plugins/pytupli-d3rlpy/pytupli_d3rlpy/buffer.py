@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from d3rlpy.dataset import BufferProtocol, EpisodeBase, InfiniteBuffer
 
 from pytupli_d3rlpy.episodes import EpisodeSequence, MappedEpisode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from pytupli_d3rlpy.source import Source
 
 __all__ = ["MappedBuffer"]
 
+_MOST_MADE = 1024  # episodes of about a kilobyte each
 
-class MappedBuffer(BufferProtocol):
+
+class MappedBuffer(BufferProtocol):  # type: ignore[misc]  # d3rlpy ships no types
     """Transitions of a dataset, then the appended ones in the order they came.
 
     Attributes:
@@ -29,6 +33,8 @@ class MappedBuffer(BufferProtocol):
         self.source = source
         self.mapped_count = source.index.transition_count
         self._appended = InfiniteBuffer()
+        self._made: dict[int, MappedEpisode] = {}
+        self._most_made = _MOST_MADE if source.has_views else 1
 
     def append(self, episode: EpisodeBase, index: int) -> None:
         """Add one transition after all others; the files stay as they are."""
@@ -37,7 +43,7 @@ class MappedBuffer(BufferProtocol):
     @property
     def episodes(self) -> Sequence[EpisodeBase]:
         """Episodes with transitions, whole, whatever the step filter."""
-        return EpisodeSequence(self.source, self._appended.episodes)
+        return EpisodeSequence(self._episode, self.source.index.positions, self._appended.episodes)
 
     @property
     def transition_count(self) -> int:
@@ -50,6 +56,25 @@ class MappedBuffer(BufferProtocol):
     def __getitem__(self, index: int) -> tuple[EpisodeBase, int]:
         number = range(self.transition_count)[index]
         if number >= self.mapped_count:
-            return self._appended[number - self.mapped_count]
-        positions, steps = self.source.index.locate(np.array([number]))
-        return MappedEpisode.at(self.source, int(positions[0])), int(steps[0])
+            found: tuple[EpisodeBase, int] = self._appended[number - self.mapped_count]
+            return found
+        position, step = self.source.index.locate_one(number)
+        return self._episode(position), step
+
+    def items(self, numbers: NDArray[np.int64]) -> Iterator[tuple[EpisodeBase, int]]:
+        """Iterate over many transitions, found at once.  # (n,)"""  # noqa: D415 - the shape ends the line
+        if not (numbers < self.mapped_count).all():
+            yield from (self[int(number)] for number in numbers)
+            return
+        positions, steps = self.source.index.locate(numbers)
+        for position, step in zip(positions.tolist(), steps.tolist(), strict=True):
+            yield self._episode(position), step
+
+    def _episode(self, position: int) -> MappedEpisode:
+        """Return an episode, the same object while it is used: d3rlpy's buffers tell episodes apart by identity."""
+        found = self._made.get(position)
+        if found is None:
+            if len(self._made) >= self._most_made:
+                self._made.clear()
+            found = self._made[position] = MappedEpisode.at(self.source, position)
+        return found

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MappedDataset"]
 
 
-class MappedDataset(MDPDataset):
+class MappedDataset(MDPDataset):  # type: ignore[misc]  # d3rlpy ships no types
     """An ``MDPDataset`` that copies nothing: it samples from the columns of a PyTupli dataset.
 
     Batches are drawn from NumPy's global generator, as d3rlpy draws them, and are bit-identical to those of a
@@ -76,7 +76,7 @@ class MappedDataset(MDPDataset):
         return self._buffer.transition_count > self._buffer.mapped_count
 
     @cached_property
-    def _writer(self) -> ExperienceWriter:  # type: ignore[override]
+    def _writer(self) -> ExperienceWriter:
         """Writer of online experience: it reserves memory for an episode, so it waits for the first step."""
         drawn = np.random.get_state()  # noqa: NPY002 - d3rlpy draws samples from the signatures
         writer = ExperienceWriter(

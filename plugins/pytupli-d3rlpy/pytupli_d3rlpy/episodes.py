@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["EpisodeSequence", "MappedEpisode"]
 
 
-class MappedEpisode(Episode):
+class MappedEpisode(Episode):  # type: ignore[misc]  # d3rlpy ships no types
     """An episode over the memory map.
 
     The T+1st observation of the file has no place in d3rlpy's episodes and is left out. Where the tail of
@@ -29,62 +28,59 @@ class MappedEpisode(Episode):
 
     @classmethod
     def at(cls, source: Source, position: int) -> MappedEpisode:
-        """Return the episode at a position of the dataset's table; nothing is read yet."""
+        """Return the episode at a position of the dataset's table; its arrays are made when they are read."""
         episode = cls.__new__(cls)
-        # Fields of a frozen dataclass; the arrays come from the cached properties below.
-        episode.__dict__.update(_source=source, _position=position, terminated=source.index.is_terminated(position))
+        first, length, terminated = source.index.episode(position)
+        # The dataclass is frozen, and its arrays come from __getattr__, once each.
+        episode.__dict__.update(
+            terminated=terminated,
+            _source=source,
+            _rows=(first, first + length),
+            _first_observation=first + position,
+            _size=length if terminated or source.index.tail == "drop" else length + 1,
+        )
         return episode
 
-    @cached_property
-    def observations(self) -> Any:  # type: ignore[override]  # noqa: ANN401 - array or list of arrays
-        """Observations before each step.  # (T, *observation_shape), or a list of those"""  # noqa: D400, D415
-        first = self._first_row + self._position
-        arrays = [rows.between(first, first + self._size) for rows in self._source.observations]
-        return arrays if self._source.has_tuple_observations else arrays[0]
-
-    @cached_property
-    def actions(self) -> NDArray[Any]:  # type: ignore[override]
-        """Actions of each step.  # (T, *action_shape)"""  # noqa: D400, D415
-        return self._of_steps(self._source.actions)
-
-    @cached_property
-    def rewards(self) -> NDArray[Any]:  # type: ignore[override]
-        """Rewards of each step.  # (T, 1)"""  # noqa: D400, D415
-        return self._of_steps(self._source.rewards)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - called for what is not there yet
+        if name == "observations":
+            made: Any = self._of_observations()
+        elif name in {"actions", "rewards"}:
+            made = self._of_steps(getattr(self._source, name))
+        else:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.__dict__[name] = made
+        return made
 
     def __len__(self) -> int:
-        return self._length if "_source" in self.__dict__ else super().__len__()
+        first, stop = self.__dict__.get("_rows", (0, self.size()))
+        return int(stop - first)
+
+    def _of_observations(self) -> Any:  # noqa: ANN401 - array or list of arrays
+        first, stop = self._first_observation, self._first_observation + self._size
+        if self._source.has_tuple_observations:
+            return [rows.between(first, stop) for rows in self._source.observations]
+        return self._source.observations[0].between(first, stop)
 
     def _of_steps(self, rows: Rows) -> NDArray[Any]:
-        values = rows.between(self._first_row, self._first_row + self._length)
-        if self._size == self._length:
+        values = rows.between(*self._rows)
+        if self._size == len(values):
             return values
         return np.concatenate([values, np.zeros((1, *values.shape[1:]), dtype=values.dtype)])
-
-    @property
-    def _first_row(self) -> int:
-        return int(self._source.index.dataset.row_starts[self._position])
-
-    @property
-    def _length(self) -> int:
-        return int(self._source.index.dataset.lengths[self._position])
-
-    @property
-    def _size(self) -> int:
-        return self._length + (self._source.index.tail == "keep" and not self.terminated)
-
-    _source: Source
-    _position: int
 
 
 class EpisodeSequence(Sequence[EpisodeBase]):
     """Episodes of the memory map, then those appended; made when they are asked for."""
 
-    __slots__ = ("_appended", "_positions", "_source")
+    __slots__ = ("_appended", "_episode_at", "_positions")
 
-    def __init__(self, source: Source, appended: Sequence[EpisodeBase]) -> None:
-        self._source = source
-        self._positions = source.index.positions
+    def __init__(
+        self,
+        episode_at: Callable[[int], EpisodeBase],
+        positions: NDArray[np.int64],
+        appended: Sequence[EpisodeBase],
+    ) -> None:
+        self._episode_at = episode_at
+        self._positions = positions
         self._appended = appended
 
     def __len__(self) -> int:
@@ -100,5 +96,5 @@ class EpisodeSequence(Sequence[EpisodeBase]):
         number = range(len(self))[index]
         mapped = len(self._positions)
         if number < mapped:
-            return MappedEpisode.at(self._source, int(self._positions[number]))
+            return self._episode_at(self._positions.item(number))
         return self._appended[number - mapped]

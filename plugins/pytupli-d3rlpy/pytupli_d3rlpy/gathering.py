@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pytupli_d3rlpy.rows import Rows
 
-__all__ = ["as_float32", "gather_window", "stack_frames"]
+__all__ = ["Window", "as_float32", "stack_frames"]
 
 
 def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
@@ -19,26 +19,42 @@ def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def gather_window(
-    rows: Rows, starts: NDArray[np.int64], ends: NDArray[np.int64], size: int
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Gather the ``size`` rows up to a step of each episode, zeros where the episode has not begun.
+class Window:
+    """The ``size`` steps up to one of each episode, of which some may lie before its beginning.
 
-    Args:
-        rows: to gather from.
-        starts: first row of each episode.  # (n,)
-        ends: last step of each window, included.  # (n,)
-        size: rows of a window.
-
-    Returns:
-        Rows in their own dtype, and which of them are of the episode.  # (n, size, *shape), (n, size)
+    Attributes:
+        within: numbers of the steps in their episode, 0 where it has not begun.  # (n, size) int64
+        valid: where it has begun.  # (n, size) bool
+        missing: indices of where it has not; None if it has everywhere.
     """
-    within = ends[:, None] + np.arange(1 - size, 1)
-    valid = within >= 0
-    windows = rows.take(starts[:, None] + np.maximum(within, 0))
-    if not valid.all():
-        windows[~valid] = 0
-    return windows, valid
+
+    __slots__ = ("missing", "valid", "within")
+
+    def __init__(self, ends: NDArray[np.int64], size: int) -> None:
+        self.within = ends[:, None] + np.arange(1 - size, 1)
+        self.valid = self.within >= 0
+        self.missing = None
+        if not self.valid[:, 0].all():
+            self.missing = np.nonzero(~self.valid)
+            self.within[self.missing] = 0
+
+    def gather(self, rows: Rows, starts: NDArray[np.int64]) -> NDArray[Any]:
+        """Gather the rows of the steps in their own dtype, zeros where the episode has not begun.
+
+        Args:
+            rows: to gather from.
+            starts: first row of each episode.  # (n,)
+
+        Returns:
+            Values of every step.  # (n, size, *shape)
+        """
+        return self.fill(rows.take(starts[:, None] + self.within), 0)
+
+    def fill(self, values: NDArray[Any], value: float) -> NDArray[Any]:
+        """Put a value, in place, where the episode has not begun.  # (n, size, …)"""  # noqa: D415
+        if self.missing is not None:
+            values[self.missing] = value
+        return values
 
 
 def stack_frames(windows: NDArray[Any], frames: int) -> NDArray[Any]:
@@ -49,9 +65,9 @@ def stack_frames(windows: NDArray[Any], frames: int) -> NDArray[Any]:
         frames: rows to join.
 
     Returns:
-        # (n, size - frames + 1, frames * channels, *image)
+        One stack a run.  # (n, size - frames + 1, frames * channels, *image)
     """
-    runs = np.lib.stride_tricks.sliding_window_view(windows, frames, axis=1)  # type: ignore[call-overload]
+    runs = np.lib.stride_tricks.sliding_window_view(windows, frames, axis=1)
     stacked = np.moveaxis(runs, -1, 2)
     n, size, _, channels, *image = stacked.shape
     return np.reshape(stacked, (n, size, frames * channels, *image))

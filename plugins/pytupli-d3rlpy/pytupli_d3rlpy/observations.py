@@ -78,7 +78,7 @@ class _Part:
 
     def arranged_space(self) -> spaces.Box:
         low, high = self.arrange(self.space.low), self.arrange(self.space.high)
-        return spaces.Box(low, high, dtype=self.space.dtype.type)
+        return spaces.Box(low, high, dtype=low.dtype.type)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _box(space: gymnasium.Space[Any], keys: tuple[str | int, ...]) -> spaces.Box
             first, last = int(space.start), int(space.start) + int(space.n) - 1
             return spaces.Box(first, last, shape=(), dtype=np.int64)
         case spaces.MultiDiscrete():
-            return spaces.Box(space.start, space.start + space.nvec - 1, dtype=space.dtype.type)
+            return spaces.Box(space.start, space.start + space.nvec - 1, dtype=space.start.dtype.type)
         case spaces.MultiBinary():
             return spaces.Box(0, 1, shape=space.shape, dtype=np.int8)
         case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from d3rlpy.dataset import Signature
@@ -13,6 +13,8 @@ from pytupli_d3rlpy.steps import StepIndex, TruncatedTail
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pytupli_d3rlpy.actions import ActionRule
     from pytupli_d3rlpy.observations import ObservationRule
     from pytupli_registry import Dataset
@@ -30,6 +32,7 @@ class Source:
         has_tuple_observations: whether d3rlpy sees a tuple.
         actions: T rows an episode.
         rewards: T rows an episode, of shape (1,).
+        reward_values: the same values.  # (rows,)
     """
 
     index: StepIndex
@@ -37,6 +40,7 @@ class Source:
     has_tuple_observations: bool
     actions: Rows
     rewards: Rows
+    reward_values: NDArray[Any]
 
     @classmethod
     def of(
@@ -62,6 +66,14 @@ class Source:
             has_tuple_observations=observations.is_tuple,
             actions=actions.rows(dataset),
             rewards=PlainRows(rewards, (1,)),
+            reward_values=np.asarray(rewards).view(np.ndarray).reshape(-1),
+        )
+
+    @property
+    def has_views(self) -> bool:
+        """Whether the arrays of an episode are views of the memory map, so that holding them costs nothing."""
+        return self.index.tail == "drop" and all(
+            rows.is_view for rows in (*self.observations, self.actions, self.rewards)
         )
 
     @property

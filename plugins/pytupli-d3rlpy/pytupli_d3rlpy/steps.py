@@ -16,6 +16,8 @@ __all__ = ["StepIndex", "Steps", "TruncatedTail"]
 
 TruncatedTail = Literal["drop", "keep"]
 
+_CLOSE = 4  # episodes looked at before a binary search is faster
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -39,13 +41,14 @@ class Steps:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Rows that d3rlpy sees of the episode.  # (n,)"""  # noqa: D400, D415 - the shape ends the line
+        """Rows that d3rlpy sees of the episode.  # (n,)"""  # noqa: D415 - the shape ends the line
         return self.lengths + self.padded
 
     @property
     def terminal(self) -> NDArray[np.bool_]:
-        """Whether the step reached a terminal state.  # (n,)"""  # noqa: D400, D415
-        return self.terminated & (self.numbers == self.lengths - 1)
+        """Whether the step reached a terminal state.  # (n,)"""  # noqa: D415
+        is_last: NDArray[np.bool_] = self.numbers == self.lengths - 1
+        return self.terminated & is_last
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -59,19 +62,30 @@ class StepIndex:
     episode without transitions is none of d3rlpy's.
 
     Attributes:
-        dataset: what is indexed.
+        tail: whether the last step of an episode that is not terminated is one of them.
         transition_count: number of transitions.
         positions: of the episodes with transitions, in the dataset's table.  # (n,) int64
     """
 
-    __slots__ = ("_kept", "_offsets", "_positions", "_terminated", "dataset", "positions", "tail", "transition_count")
+    __slots__ = (
+        "_kept",
+        "_lengths",
+        "_offsets",
+        "_owners",
+        "_positions",
+        "_row_starts",
+        "_terminated",
+        "positions",
+        "tail",
+        "transition_count",
+    )
 
     def __init__(self, dataset: Dataset, tail: TruncatedTail) -> None:
-        self.dataset = dataset
         self.tail = tail
         self._positions = dataset.positions
+        self._lengths, self._row_starts = dataset.lengths, dataset.row_starts
         self._terminated = np.asarray(dataset.fields["terminated"].values, dtype=np.bool_)
-        lengths = dataset.lengths[self._positions]
+        lengths = self._lengths[self._positions]
         counts = lengths if tail == "keep" else lengths - ~self._terminated[self._positions]
         mask = dataset.step_mask
         if mask is None:
@@ -84,31 +98,69 @@ class StepIndex:
             self._kept = _kept_steps(mask, self._offsets, counts)
             self.transition_count = len(self._kept)
             shown = np.diff(np.searchsorted(self._kept, self._offsets)) > 0
+        self._owners = _OwnerTable(self._offsets)
         self.positions = self._positions if shown.all() else self._positions[shown]
 
+    def locate_one(self, number: int) -> tuple[int, int]:
+        """Return the position of the episode that one transition belongs to, and its step."""
+        flat = number if self._kept is None else self._kept.item(number)
+        owner = int(self._offsets.searchsorted(flat, side="right")) - 1
+        return self._positions.item(owner), flat - self._offsets.item(owner)
+
     def locate(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the positions of the episodes that transitions belong to, and their steps.  # (n,) each"""  # noqa: D400, D415
+        """Return the positions of the episodes that transitions belong to, and their steps.  # (n,) each"""  # noqa: D415
         flat = numbers if self._kept is None else self._kept[numbers].astype(np.int64, copy=False)
-        owners = self._offsets.searchsorted(flat, side="right") - 1
-        return self._positions[owners], flat - self._offsets[owners]
+        owners = self._owners.find(flat)
+        return self._positions.take(owners), flat - self._offsets.take(owners)
 
     def steps(self, numbers: NDArray[np.int64]) -> Steps:
-        """Return everything needed to gather transitions, by their numbers.  # (n,)"""  # noqa: D400, D415
+        """Return everything needed to gather transitions, by their numbers.  # (n,)"""  # noqa: D415
         positions, within = self.locate(numbers)
-        starts = self.dataset.row_starts[positions]
-        terminated = self._terminated[positions]
+        starts = self._row_starts.take(positions)
+        terminated = self._terminated.take(positions)
         return Steps(
             numbers=within,
             starts=starts,
             observation_starts=starts + positions,
-            lengths=self.dataset.lengths[positions],
+            lengths=self._lengths.take(positions),
             terminated=terminated,
             padded=~terminated if self.tail == "keep" else np.zeros(len(within), dtype=np.bool_),
         )
 
-    def is_terminated(self, position: int) -> bool:
-        """Return whether an episode ended in a terminal state; truncated as well or not."""
-        return bool(self._terminated[position])
+    def episode(self, position: int) -> tuple[int, int, bool]:
+        """Return first T-row, length, and whether it ended in a terminal state, truncated as well or not."""
+        return (
+            self._row_starts.item(position),
+            self._lengths.item(position),
+            self._terminated.item(position),
+        )
+
+
+class _OwnerTable:
+    """Finds the episode of a step faster than a binary search, whose branches a processor cannot foresee.
+
+    The steps are cut into about as many buckets of equal width as there are episodes; the table says which
+    episode each bucket begins in, and that is the one, or one soon after it.
+    """
+
+    __slots__ = ("_firsts", "_offsets", "_shift")
+
+    def __init__(self, offsets: NDArray[np.int64]) -> None:
+        episodes, steps = max(len(offsets) - 1, 1), int(offsets[-1])
+        self._offsets = offsets
+        self._shift = max(steps // episodes, 1).bit_length() - 1
+        begins = np.arange(0, max(steps, 1), 1 << self._shift)
+        self._firsts = (offsets.searchsorted(begins, side="right") - 1).astype(np.int32)
+
+    def find(self, flat: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the last episode that begins at or before each step.  # (n,)"""  # noqa: D415
+        owners = self._firsts.take(flat >> self._shift).astype(np.int64)
+        for _ in range(_CLOSE):
+            late = flat >= self._offsets.take(owners + 1)
+            if not late.any():
+                return owners
+            owners += late
+        return self._offsets.searchsorted(flat, side="right") - 1
 
 
 def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:

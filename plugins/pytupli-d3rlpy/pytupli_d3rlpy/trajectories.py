@@ -15,7 +15,7 @@ from d3rlpy.dataset import (
     TrajectorySlicerProtocol,
 )
 
-from pytupli_d3rlpy.gathering import as_float32, gather_window, stack_frames
+from pytupli_d3rlpy.gathering import Window, as_float32, stack_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pytupli_d3rlpy.steps import Steps
 
 __all__ = ["can_slice", "slice_batch"]
+
+_MOST_COPIED = 1 << 18  # rewards; with more, copying them costs more than calls of NumPy do
 
 
 def can_slice(slicer: TrajectorySlicerProtocol, source: Source) -> bool:
@@ -46,77 +48,65 @@ def slice_batch(
         length: steps of a trajectory; shorter histories are padded in front with zeros.
     """
     steps = source.index.steps(numbers)
-    observations = [_observations(rows, steps, slicer, length) for rows in source.observations]
-    actions, valid = gather_window(source.actions, steps.starts, steps.numbers, length)
-    rewards, returns_to_go = _rewards(source.rewards, steps, valid)
+    window = Window(steps.numbers, length)
+    observations = [_observations(rows, steps, slicer, window) for rows in source.observations]
+    rewards, returns_to_go = _rewards(source, steps, window)
     terminals = np.zeros((len(steps), length, 1), dtype=np.float32)
     terminals[:, -1, 0] = steps.terminal
-    timesteps = (steps.numbers[:, None] + np.arange(2 - length, 2)) * valid
     return TrajectoryMiniBatch(
         observations=observations if source.has_tuple_observations else observations[0],
-        actions=as_float32(actions),
+        actions=as_float32(window.gather(source.actions, steps.starts)),
         rewards=rewards,
         returns_to_go=returns_to_go,
         terminals=terminals,
-        timesteps=timesteps.astype(np.float32),
-        masks=valid.astype(np.float32),
+        timesteps=((window.within + 1) * window.valid).astype(np.float32),
+        masks=window.valid.astype(np.float32),
         length=length,
     )
 
 
 def _observations(
-    rows: Rows, steps: Steps, slicer: TrajectorySlicerProtocol, length: int
+    rows: Rows, steps: Steps, slicer: TrajectorySlicerProtocol, window: Window
 ) -> NDArray[np.float32]:
-    starts, ends = steps.observation_starts, steps.numbers
     if not isinstance(slicer, FrameStackTrajectorySlicer):
-        return as_float32(gather_window(rows, starts, ends, length)[0])
+        return as_float32(window.gather(rows, steps.observation_starts))
     frames = slicer._n_frames  # noqa: SLF001 - d3rlpy has no accessor
-    windows, _ = gather_window(rows, starts, ends, length + frames - 1)
+    longer = Window(steps.numbers, window.valid.shape[1] + frames - 1)
+    windows = longer.gather(rows, steps.observation_starts)
     # d3rlpy stacks in float64, which rounds large integers twice on their way to float32.
     exact = windows.dtype.itemsize < np.dtype(np.float64).itemsize or windows.dtype == np.float64
     return as_float32(stack_frames(windows if exact else windows.astype(np.float64), frames))
 
 
-def _rewards(
-    rows: Rows, steps: Steps, valid: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return rewards and returns-to-go, by d3rlpy's own arithmetic.  # (n, length, 1) each
+def _rewards(source: Source, steps: Steps, window: Window) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return rewards and returns-to-go by d3rlpy's own arithmetic, (n, length, 1) each.
 
-    It takes ``sum(rest) - cumsum(rest) + rest`` where the rest begins with the slice, in the dtype of the rewards:
-    sums depend on where they begin, so that they cannot be shared between slices.
+    It takes ``sum(rest) - cumsum(rest) + rest``, where the rest of the episode begins with the slice, in the dtype
+    of the rewards. How NumPy rounds a sum depends on where it begins: sums cannot be shared between slices.
     """
-    length = valid.shape[1]
-    first = np.maximum(steps.numbers + 1 - length, 0)
-    forward = np.minimum(first[:, None] + np.arange(length), steps.numbers[:, None])
-    rewards = rows.take(steps.starts[:, None] + forward)[..., 0]
-    totals = _remaining_returns(rows, steps, first)
-    returns_to_go = totals[:, None] - np.cumsum(rewards, axis=1) + rewards
-    return _pad(rewards, valid), _pad(returns_to_go, valid)
+    rewards = source.rewards.take(steps.starts[:, None] + window.within)[..., 0]
+    # Minus zero, unlike zero, leaves every number as it is when added to it: cumulative sums begin with the slice.
+    window.fill(rewards, -0.0)
+    returns_to_go = _remaining_returns(source, steps, window.within[:, 0])[:, None] - rewards.cumsum(axis=1)
+    returns_to_go += rewards
+    filled = window.fill(rewards, 0), window.fill(returns_to_go, 0)
+    return as_float32(filled[0][..., None]), as_float32(filled[1][..., None])
 
 
-def _remaining_returns(rows: Rows, steps: Steps, first: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the sum of the rewards from a step to the end of its episode, one NumPy sum each.  # (n,)"""  # noqa: D400, D415
-    last = steps.starts + steps.lengths
-    base = int(steps.starts.min())
-    flat = rows.between(base, int(last.max()))[:, 0]
-    total = np.add.reduce
-    bounds = zip((steps.starts + first - base).tolist(), (last - base).tolist(), strict=True)
-    if not steps.padded.any():
-        return np.array([total(flat[start:stop]) for start, stop in bounds])
-    # The zero of the padding row is part of d3rlpy's sum: it changes how NumPy groups the others.
-    zero = np.zeros(1, dtype=flat.dtype)
-    return np.array(
-        [
-            total(np.concatenate([flat[start:stop], zero]) if padded else flat[start:stop])
-            for (start, stop), padded in zip(bounds, steps.padded.tolist(), strict=True)
-        ]
-    )
-
-
-def _pad(forward: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Move the values of each row to its valid places, which are its last.  # (n, length, 1)"""  # noqa: D400, D415
-    if valid.all():
-        return as_float32(forward[..., None])
-    padded = np.zeros(valid.shape, dtype=np.float32)
-    padded[valid] = forward[valid[:, ::-1]]
-    return padded[..., None]
+def _remaining_returns(source: Source, steps: Steps, first: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the sum of the rewards from a step to the end of its episode, rounded as NumPy does.  # (n,)"""  # noqa: D415
+    rewards = source.reward_values
+    zero = np.zeros(1, dtype=rewards.dtype)
+    begins, ends = (steps.starts + first).tolist(), (steps.starts + steps.lengths).tolist()
+    rests = [rewards[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    if source.index.tail == "keep":
+        # The zero of the padding row is part of d3rlpy's sum: it changes how NumPy groups the others.
+        padded = zip(rests, steps.padded.tolist(), strict=True)
+        rests = [np.concatenate([rest, zero]) if is_padded else rest for rest, is_padded in padded]
+    sizes = np.fromiter(map(len, rests), dtype=np.int64, count=len(rests))
+    if sizes.sum() > _MOST_COPIED:
+        return np.array(list(map(np.add.reduce, rests)))
+    # One call for all: reduceat adds what follows to the first element, reduce adds everything to a zero.
+    joined: list[NDArray[Any]] = [zero] * (2 * len(rests))
+    joined[1::2] = rests
+    return np.add.reduceat(np.concatenate(joined), np.cumsum(sizes + 1) - (sizes + 1))

@@ -5,7 +5,7 @@ Every field is bit-identical to what ``TransitionMiniBatch.from_transitions`` ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, overload
 
@@ -20,7 +20,7 @@ from d3rlpy.dataset import (
     TransitionPickerProtocol,
 )
 
-from pytupli_d3rlpy.gathering import as_float32, gather_window, stack_frames
+from pytupli_d3rlpy.gathering import Window, as_float32, stack_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +64,9 @@ class LazyTransitions(Sequence[Transition]):
         if isinstance(index, slice):
             return [self._pick(number) for number in self._numbers[index]]
         return self._pick(self._numbers[index])
+
+    def __iter__(self) -> Iterator[Transition]:
+        return (self._picker(*found) for found in self._buffer.items(self._numbers))
 
     def _pick(self, number: np.int64) -> Transition:
         return self._picker(*self._buffer[int(number)])
@@ -156,7 +159,7 @@ def _observations(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     if isinstance(picker, FrameStackTransitionPicker):
         frames = picker._n_frames  # noqa: SLF001 - d3rlpy has no accessor
-        windows, _ = gather_window(rows, steps.observation_starts, steps.numbers + 1, frames + 1)
+        windows = Window(steps.numbers + 1, frames + 1).gather(rows, steps.observation_starts)
         stacked = np.swapaxes(stack_frames(windows, frames), 0, 1)
         now, after = as_float32(stacked[0]), as_float32(stacked[1])
     else:
@@ -166,18 +169,14 @@ def _observations(
     return now, after
 
 
-def _actions(
-    rows: Rows, steps: Steps, leap: _Leap
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _actions(rows: Rows, steps: Steps, leap: _Leap) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     first = steps.starts + steps.numbers
     now, after = _split(rows.take(np.concatenate([first, first + leap.intervals])))
     after[steps.numbers + leap.intervals >= steps.lengths] = 0
     return now, after
 
 
-def _rewards(
-    rows: Rows, steps: Steps, leap: _Leap, picker: TransitionPickerProtocol
-) -> NDArray[np.float32]:
+def _rewards(rows: Rows, steps: Steps, leap: _Leap, picker: TransitionPickerProtocol) -> NDArray[np.float32]:
     first = steps.starts + steps.numbers
     if not isinstance(picker, MultiStepTransitionPicker):
         return as_float32(rows.take(first))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gymnasium.envs.registration import EnvSpec
 from minari import MinariDataset
+from minari.dataset.minari_dataset import parse_dataset_id
 
 import pytupli_registry
 from pytupli_minari.environment import normalised
@@ -109,6 +110,9 @@ def compact(dataset: MinariDataset) -> PytupliDataset:
 
 def _over(storage: PytupliStorage) -> PytupliDataset:
     try:
+        parse_dataset_id(
+            storage.dataset.metadata.dataset_id
+        )  # or `spec` fails later: "a/b-v0" is too short for it
         return PytupliDataset(storage)
     except (ValueError, AssertionError) as error:
         raise AdapterError(

@@ -115,8 +115,8 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
         """Yield id, number of steps, seed, options and the user's metadata of episodes.
 
         Where filters chose the episodes, ``source_episode`` is the id in the stored dataset; under a step filter,
-        ``source_step`` is the step the run starts with. A run that starts later has no seed: a reset with that seed
-        would not lead to its first observation.
+        ``source_step`` is the step the run starts with. A run that starts later has neither seed nor options: a reset
+        with them would not lead to its first observation.
 
         Raises:
             KeyError: there is no episode of that number.
@@ -155,7 +155,7 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
             episode[root] = self._decode(space, root, position, first, length)
         for root in ("rewards", "terminations", "truncations"):
             episode[root] = self._rows(root, position, first, length)
-        if self._has_runs:
+        if length < self.dataset.lengths[position]:
             episode["truncations"][-1] |= not episode["terminations"][-1]
         episode["infos"] = self._infos(position, first, length)
         return episode
@@ -193,7 +193,7 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
         found: dict[str, Any] = {"id": index, "total_steps": length}
         for name in self.dataset.fields:
             value = self._fact(name, position)
-            if value is not None and not (name == "seed" and first > 0):
+            if value is not None and not (first > 0 and _belongs_to_reset(name)):
                 _insert(found, _attribute_parts(name), value)
         if not self._is_whole:
             found["source_episode"] = self._fact("episode_id", position)
@@ -246,10 +246,14 @@ class StorageDirectory(type(Path())):  # type: ignore[misc]  # PosixPath or Wind
         return text if self.storage is None else StorageText.of(self.storage, text)
 
 
+def _belongs_to_reset(field: str) -> bool:
+    return field == "seed" or field.startswith("options.")
+
+
 def _attribute_parts(field: str) -> list[str]:
-    """Return where Minari shows an episode field: the attribute's name, cut at ``/``; nowhere for derived ones."""
+    """Return where Minari shows an episode field: its attribute's name, cut at ``/``; nowhere for derived ones."""
     if field.startswith("options."):
-        return ["options", *field.removeprefix("options.").split("/")]
+        return field.split(".")  # `options/wind/speed` is kept in the field `options.wind.speed`
     if field.startswith("metadata."):
         return field.removeprefix("metadata.").split("/")
     return [field] if field in _FACTS else []

@@ -14,9 +14,9 @@ from pytupli_registry.storage.extents import DTYPE_KINDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from h5py import h5a, h5g
+    from h5py import h5g, h5t
 
-__all__ = ["FACTS", "field_name", "read_attributes", "read_value"]
+__all__ = ["FACTS", "AttributeReader", "field_name", "plain_seed"]
 
 FACTS = ("recorded_at", "recorded_by", "policy")
 _OPTIONS = "options/"
@@ -33,49 +33,72 @@ def field_name(attribute: str) -> str:
     return "metadata." + attribute
 
 
-def read_attributes(path: Path, where: str, group: h5g.GroupID) -> dict[str, Any]:
-    """Return the attributes of an episode by field name: bool, int, float, str, arrays as JSON text.
+class AttributeReader:
+    """Reads the attributes of one episode after another; remembers the types, which repeat."""
 
-    Raises:
-        UnsafeFile: an attribute is huge, or holds something that is neither a number nor text.
-    """
-    from h5py import h5a  # noqa: PLC0415
+    def __init__(self, path: Path) -> None:
+        import h5py  # noqa: PLC0415
+        from h5py import h5a  # noqa: PLC0415
 
-    names: list[bytes] = []
-    if h5a.get_num_attrs(group) > _MAX_ATTRIBUTES:
-        raise UnsafeFile(path, f"it has more than {_MAX_ATTRIBUTES} attributes", where=where)
-    h5a.iterate(group, names.append)
-    facts: dict[str, Any] = {}
-    for raw in names:
-        name = raw.decode("utf-8", errors="replace")
-        value = _plain(read_value(path, f"{where}, attribute {name!r:.80}", h5a.open(group, raw)))
-        facts[field_name(name)] = _seed(value) if name == "seed" else value
-    return facts
+        self._path = path
+        self._h5a = h5a
+        self._is_text = h5py.check_string_dtype
+        self._is_reference = h5py.check_ref_dtype
+        self._types: dict[bytes, tuple[h5t.TypeID, np.dtype[Any], bool]] = {}
 
+    def facts(self, where: str, group: h5g.GroupID) -> dict[str, Any]:
+        """Return the attributes of an episode by field name: bool, int, float, str, arrays as JSON text.
 
-def read_value(path: Path, where: str, attribute: h5a.AttrID) -> Any:  # noqa: ANN401 - array, NumPy scalar, str, None
-    """Return one attribute as it is.
+        Raises:
+            UnsafeFile: an attribute is huge, or holds something that is neither a number nor text.
+        """
+        found: dict[str, Any] = {}
+        for name, value in self.values(where, group).items():
+            plain = _plain(value)
+            found[field_name(name)] = plain_seed(plain) if name == "seed" else plain
+        return found
 
-    Raises:
-        UnsafeFile: it is huge, or holds something that is neither a number nor text.
-    """
-    import h5py  # noqa: PLC0415
+    def values(self, where: str, group: h5g.GroupID) -> dict[str, Any]:
+        """Return the attributes of an episode as they are: arrays, NumPy scalars, str, None.
 
-    shape, dtype = attribute.shape, attribute.dtype
-    if shape is None:
-        return None
-    text = h5py.check_string_dtype(dtype)
-    if text is None and (dtype.kind not in DTYPE_KINDS or h5py.check_ref_dtype(dtype) is not None):
-        raise UnsafeFile(path, f"values of the HDF5 type {dtype} are not read", where=where)
-    if math.prod(shape) * dtype.itemsize > _MAX_BYTES:
-        raise UnsafeFile(path, f"an attribute of shape {shape} is too large", where=where)
-    values = np.zeros(shape, dtype=dtype)
-    attribute.read(values)
-    if text is None:
-        return values[()]
-    decoded = np.empty(shape, dtype=object)
-    decoded[...] = np.vectorize(_decode, otypes=[object])(values) if values.size else values
-    return decoded[()]
+        Raises:
+            UnsafeFile: an attribute is huge, or holds something that is neither a number nor text.
+        """
+        if self._h5a.get_num_attrs(group) > _MAX_ATTRIBUTES:
+            raise UnsafeFile(self._path, f"it has more than {_MAX_ATTRIBUTES} attributes", where=where)
+        names: list[bytes] = []
+        self._h5a.iterate(group, names.append)
+        return {name.decode("utf-8", errors="replace"): self._value(where, group, name) for name in names}
+
+    def _value(self, where: str, group: h5g.GroupID, name: bytes) -> Any:  # noqa: ANN401
+        attribute = self._h5a.open(group, name)
+        shape = attribute.shape
+        if shape is None:
+            return None
+        dtype, is_text = self._type(where, name, attribute.get_type())
+        if math.prod(shape) * dtype.itemsize > _MAX_BYTES:
+            raise UnsafeFile(self._path, f"the attribute {name!r:.80} has the shape {shape}", where=where)
+        values = np.zeros(shape, dtype=dtype)
+        attribute.read(values)
+        if not is_text:
+            return values[()]
+        if shape == ():
+            return _decode(values[()])
+        return np.array([_decode(value) for value in values.ravel().tolist()], dtype=np.str_).reshape(shape)
+
+    def _type(self, where: str, name: bytes, type_id: h5t.TypeID) -> tuple[np.dtype[Any], bool]:
+        known = self._types.get(name)
+        if known is None or not known[0].equal(type_id):
+            dtype = type_id.dtype
+            is_text = self._is_text(dtype) is not None
+            if not is_text and (dtype.kind not in DTYPE_KINDS or self._is_reference(dtype) is not None):
+                raise UnsafeFile(
+                    self._path,
+                    f"the attribute {name!r:.80} has the HDF5 type {dtype}, which is not read",
+                    where=where,
+                )
+            known = self._types[name] = type_id, dtype, is_text
+        return known[1], known[2]
 
 
 def _decode(value: object) -> str:
@@ -88,8 +111,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _seed(value: Any) -> Any:  # noqa: ANN401
+def plain_seed(value: Any) -> int | None:  # noqa: ANN401 - what an attribute may hold
     """Return the seed as a number; early Minari releases wrote it as text, ``"None"`` where there was none."""
     if not isinstance(value, str):
-        return value
-    return int(value) if value.isdecimal() and len(value) < 19 else None  # noqa: PLR2004 - fits int64
+        return int(value) if isinstance(value, int | np.integer) else None
+    return int(value) if value.isdecimal() and len(value) < 19 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytupli_registry.errors import FormatError, PytupliError
 
@@ -32,11 +32,13 @@ def reading(path: Path, where: str | None = None) -> Iterator[None]:
 def open_file(path: Path) -> h5py.File:
     """Open a file for reading, without locking it: readers must not stop a writer that replaces whole files.
 
+    HDF5 lets a process open a file twice only with equal flags. Its ``stdio`` driver keeps our handle apart from
+    those of Minari in the same process, which may even append while ours is open.
+
     Raises:
         FormatError: it is no HDF5 file.
     """
     import h5py  # noqa: PLC0415 - loading an indexed dataset must not cost h5py's import
 
-    options: dict[str, Any] = {"locking": False}
     with reading(path):
-        return h5py.File(path, "r", **options)
+        return h5py.File(path, "r", driver="stdio", locking=False)

@@ -13,7 +13,7 @@ from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, 
 from pytupli_registry.dataset.spaces import LeafSpace, is_image, leaf_spaces
 from pytupli_registry.errors import FormatError, UnsafeFile
 from pytupli_registry.storage.extents import Extent, StoredLeaf, leaf_starts
-from pytupli_registry.storage.hdf5.attributes import read_attributes
+from pytupli_registry.storage.hdf5.attributes import AttributeReader
 from pytupli_registry.storage.hdf5.opening import open_file, reading
 from pytupli_registry.storage.hdf5.types import StoredType, check_storage, stored_type
 
@@ -99,6 +99,7 @@ class _Scanner:
         self.lengths: list[int] = []
         self.found: dict[str, _Found] = {}
         self._attributes: list[dict[str, Any]] = []
+        self._reader = AttributeReader(path)
         self._root = h5o.open(file_id, b"/")
         self._open = h5o.open
         self._group, self._dataset = h5g.GroupID, h5d.DatasetID
@@ -143,7 +144,7 @@ class _Scanner:
         group = self._open(self._root, where[1:].encode())
         if not isinstance(group, self._group):
             raise FormatError(self.path, "it is no group", where=where)
-        facts = read_attributes(self.path, where, group)
+        facts = self._reader.facts(where, group)
         leaves = dict(self._leaves(group, "", where, 0))
         rewards = leaves.get(REWARDS)
         if rewards is None or len(rewards.shape) != 1:
@@ -174,7 +175,9 @@ class _Scanner:
             elif isinstance(member, self._group) and name not in _FLAT:
                 yield from self._leaves(member, f"{prefix}{name}/", f"{where}/{name}", depth + 1)
             else:
-                raise UnsafeFile(self.path, f"{name!r:.120} is neither values nor a group of them", where=where)
+                raise UnsafeFile(
+                    self.path, f"{name!r:.120} is neither values nor a group of them", where=where
+                )
 
     def _add(self, path: str, dataset: h5d.DatasetID, position: int, where: str) -> None:
         found = self.found.get(path)
@@ -189,10 +192,14 @@ class _Scanner:
         size = math.prod(shape) * (16 if kind.dtype is None else kind.dtype.itemsize)
         self._declared += size
         if self._declared > _MAX_EXPANSION * max(self._size, 1 << 20):
-            raise UnsafeFile(self.path, f"it declares more than {self._declared} bytes", where=f"{where}/{path}")
+            raise UnsafeFile(
+                self.path, f"it declares more than {self._declared} bytes", where=f"{where}/{path}"
+            )
         offset = dataset.get_offset()
         if offset is None:
-            check_storage(self.path, f"{where}/{path}", dataset, 16 if kind.dtype is None else kind.dtype.itemsize)
+            check_storage(
+                self.path, f"{where}/{path}", dataset, 16 if kind.dtype is None else kind.dtype.itemsize
+            )
         elif offset + size > self._size or dataset.get_storage_size() != size:
             raise FormatError(self.path, "its bytes leave the file", where=f"{where}/{path}")
         found.positions.append(position)
@@ -259,7 +266,9 @@ class _Leaves:
             expected = int(self._lengths[position]) + extra_row
             if not shape or shape[0] != expected:
                 raise FormatError(
-                    self._path, f"its shape {shape} does not begin with {expected} rows", where=f"/episode_{position}/{path}"
+                    self._path,
+                    f"its shape {shape} does not begin with {expected} rows",
+                    where=f"/episode_{position}/{path}",
                 )
 
     def _check_values(
@@ -274,7 +283,9 @@ class _Leaves:
             expected = space.shape
             kinds = "" if space.dtype is None else _KINDS_FOR[space.dtype.kind]
         if shape != expected or dtype.kind not in kinds:
-            wanted = f"values of {space.kind} shape {expected}" if space else "one number or truth value a step"
+            wanted = (
+                f"values of {space.kind} shape {expected}" if space else "one number or truth value a step"
+            )
             raise FormatError(self._path, f"{wanted} cannot be {dtype} {shape}", where=path)
 
     def _is_jpeg(self, space: LeafSpace, kinds: set[StoredType], shapes: set[tuple[int, ...]]) -> bool:

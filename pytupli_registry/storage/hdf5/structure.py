@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytupli_registry.storage.hdf5.attributes import (
+from pytupli_registry.storage.hdf5.attribute_values import (
     AttributeForm,
     TextHeap,
+    attribute_form,
     encode_values,
-    form_of,
     relocate,
 )
 from pytupli_registry.storage.hdf5.messages import (
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from pytupli_registry.dataset.leaves import Leaf
 
-__all__ = ["Structure"]
+__all__ = ["Structure", "aligned"]
 
 _ALIGNMENT = 64
 _CHUNK = 2048  # episodes whose headers are made at once
@@ -164,6 +164,11 @@ class _Cohort:
         return len(self.positions) * len(self.template.block)
 
 
+def aligned(offset: int) -> int:
+    """Return the next place where a column may begin."""
+    return offset + -offset % _ALIGNMENT
+
+
 class Structure:
     """Where everything lies in a new file, and the bytes of all of it but the columns.
 
@@ -200,9 +205,8 @@ class Structure:
             for form, encoded in cohort.values.values():
                 relocate(form, encoded, heap_start)
         self.offsets = self._place_columns(leaves)
-        self.size = max(
-            (self.offsets[leaf.path] + self.rows(leaf) * leaf.row_bytes for leaf in leaves), default=self.header_size
-        )
+        ends = [self.offsets[leaf.path] + self.rows(leaf) * leaf.row_bytes for leaf in leaves]
+        self.size = aligned(max(ends, default=self.header_size))  # what is appended begins aligned, too
 
     def rows(self, leaf: Leaf) -> int:
         """Rows of a leaf over all episodes."""
@@ -221,7 +225,7 @@ class Structure:
     def _place_columns(self, leaves: Sequence[Leaf]) -> dict[str, int]:
         offsets, end = {}, self.header_size
         for leaf in leaves:
-            offsets[leaf.path] = end + -end % _ALIGNMENT
+            offsets[leaf.path] = aligned(end)
             end = offsets[leaf.path] + self.rows(leaf) * leaf.row_bytes
         return offsets
 
@@ -264,7 +268,8 @@ def _find_cohorts(
 ) -> list[_Cohort]:
     found: dict[tuple[tuple[str, AttributeForm], ...], list[int]] = {}
     for position, values in enumerate(attributes):
-        found.setdefault(form_of(values), []).append(position)
+        forms = tuple((name, attribute_form(value)) for name, value in values.items())
+        found.setdefault(forms, []).append(position)
     number = AttributeForm(np.dtype(np.int64), ())
     cohorts = []
     for forms, members in found.items():
