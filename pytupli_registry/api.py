@@ -10,6 +10,7 @@ from pytupli_registry.errors import DatasetNotFound, EpisodeError, InvalidRefere
 from pytupli_registry.references import Reference
 from pytupli_registry.storage import commit
 from pytupli_registry.storage.local import LocalStore, open_directory
+from pytupli_registry.storage.repack import repack as repack_dataset
 from pytupli_registry.storage.target import spool_root
 from pytupli_registry.validation import validate as validate_directory
 
@@ -34,6 +35,7 @@ __all__ = [
     "load",
     "open_dataset",
     "recover",
+    "repack",
     "save",
     "unfinished",
     "validate",
@@ -194,6 +196,18 @@ def import_dataset(
     path = Path(source)
     directory = _data_directory(path) if path.is_dir() else store.data_path(_local_id(str(source)))
     return store.adopt(directory, dataset_id, advance=advance)
+
+
+def repack(reference: str) -> Dataset:
+    """Rewrite a dataset that was appended to, so that every column is one piece of the file again.
+
+    Raises:
+        DatasetNotFound: there is no such dataset.
+        WriteError: it was changed meanwhile, or the disk is full; the dataset is as it was.
+    """
+    store, dataset_id = LocalStore.from_environment(), _local_id(reference)
+    repack_dataset(store.root, dataset_id, store.cache)
+    return store.open(dataset_id)
 
 
 def unfinished() -> list[Unfinished]:

@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 
+_SHOWN = 80  # characters of a filter shown on either side of an error
+
+
 class PytupliError(Exception):
     """Base of every error raised on purpose.
 
@@ -175,7 +178,11 @@ class FilterError(PytupliError):
         said = super().__str__()
         if self.text is None or self.position is None:
             return said
-        return f"{said}\n  {self.text}\n  {' ' * self.position}^"
+        first = max(self.position - _SHOWN, 0)
+        shown = "".join(
+            letter if letter.isprintable() else " " for letter in self.text[first : self.position + _SHOWN]
+        )
+        return f"{said}\n  {shown}\n  {' ' * (self.position - first)}^"
 
 
 class FilterSyntaxError(FilterError):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import gymnasium
+import h5py
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -18,6 +19,8 @@ from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.dataset.leaves import flatten
 from pytupli_registry.errors import DatasetExists, EpisodeError, SpaceError, WriteError
 from pytupli_registry.recorder import Recorder, StepRecord
+from pytupli_registry.storage.commit import recover, unfinished
+from pytupli_registry.storage.local import LocalStore
 
 
 class Kept(list[Episode]):
@@ -87,7 +90,7 @@ def by_hand(environment_id: str, seeds: list[int], act) -> list[dict[str, list[A
             action = act(env)
             observation, reward, terminated, truncated, _ = env.step(action)
             for name, value in zip(
-                ("o", "a", "r", "te", "tr"), (observation, action, reward, terminated, truncated)
+                ("o", "a", "r", "te", "tr"), (observation, action, reward, terminated, truncated), strict=True
             ):
                 kept[name].append(np.array(value))
             done = terminated or truncated
@@ -507,3 +510,129 @@ def test_a_space_that_datasets_cannot_keep_is_refused() -> None:
 
     with pytest.raises(SpaceError, match="Graph"):
         Recorder(Graphic(), Kept())
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> LocalStore:
+    monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(tmp_path / "datasets"))
+    monkeypatch.setenv("PYTUPLI_CACHE_PATH", str(tmp_path / "cache"))
+    return LocalStore.from_environment()
+
+
+def short() -> gymnasium.Env:
+    return gymnasium.make("Pendulum-v1", max_episode_steps=4)
+
+
+def test_a_dataset_given_by_id_appears_on_closing_with_everything_in_it(store: LocalStore) -> None:
+    with Recorder(
+        short(), "pendulum/a-v0", policy="p", metadata=lambda _: {"month": "June"}, extra={"author": "me"}
+    ) as env:
+        assert store.list() == []
+        for seed in (3, 4):
+            run(env, seed=seed, options={"x_init": 0.5})
+        env.reset(seed=5)
+        env.step(env.action_space.sample())
+    expected = by_hand(
+        "Pendulum-v1", [3], lambda env: env.action_space.sample()
+    )  # only for the shape of things
+    with h5py.File(store.data_path("pendulum/a-v0") / "main_data.hdf5") as file:
+        assert sorted(file) == ["episode_0", "episode_1"]
+        for number in range(2):
+            group = file[f"episode_{number}"]
+            assert group["observations"].shape == (5, *expected[0]["o"][0].shape)
+            assert group["truncations"][()].tolist() == [False, False, False, True]
+            assert group.attrs["seed"] == number + 3
+            assert group.attrs["options/x_init"] == 0.5
+            assert group.attrs["month"] == "June"
+            assert group.attrs["policy"] == "p"
+    dataset = store.open("pendulum/a-v0")
+    assert dataset.metadata.environment_id == "Pendulum-v1"
+    assert dataset.metadata.extra["author"] == "me"
+    assert dataset.fields["policy"].values.tolist() == ["p", "p"]
+    assert dataset.fields["metadata.month"].values.tolist() == ["June", "June"]
+    assert dataset.fields["recorded_at"].missing is None
+
+
+def test_values_on_disk_are_those_that_were_seen(store: LocalStore) -> None:
+    kept = Kept()
+
+    class Both:
+        def __init__(self, writer) -> None:
+            self.writer = writer
+
+        def add(self, episode: Episode) -> int:
+            kept.add(episode)
+            return self.writer.add(episode)
+
+    with store.writer(
+        "blackjack/a-v0",
+        observation_space=gymnasium.make("Blackjack-v1").observation_space,
+        action_space=gymnasium.make("Blackjack-v1").action_space,
+    ) as writer:
+        env = Recorder(gymnasium.make("Blackjack-v1"), Both(writer))
+        for seed in range(6):
+            run(env, seed=seed)
+        env.close()
+        run(
+            Recorder(gymnasium.make("Blackjack-v1"), writer), seed=0
+        )  # closing a recorder leaves the writer open
+    with h5py.File(store.data_path("blackjack/a-v0") / "main_data.hdf5") as file:
+        assert len(file) == 7
+        for number, episode in enumerate(kept):
+            group = file[f"episode_{number}"]
+            for path, values in episode.leaves().items():
+                np.testing.assert_array_equal(group[path][()], values)
+
+
+def test_appending_goes_on_where_the_dataset_ends(store: LocalStore) -> None:
+    for number, append in enumerate((False, True)):
+        with Recorder(short(), "pendulum/a-v0", append=append) as env:
+            run(env, seed=number)
+    assert store.open("pendulum/a-v0").fields["seed"].values.tolist() == [0, 1]
+    with pytest.raises(DatasetExists):
+        Recorder(short(), "pendulum/a-v0")
+
+
+def test_an_exception_leaves_what_was_recorded_to_be_recovered(store: LocalStore) -> None:
+    def fail() -> None:
+        with Recorder(short(), "pendulum/a-v0") as env:
+            run(env, seed=1)
+            env.reset(seed=2)
+            raise RuntimeError("out of luck")
+
+    with pytest.raises(RuntimeError) as error:
+        fail()
+    assert store.list() == []
+    (left,) = unfinished(store.root)
+    assert left.spool.name in error.value.__notes__[0]
+    assert (left.dataset_id, left.episodes, left.live) == ("pendulum/a-v0", 1, False)
+    recover(left.spool)
+    assert store.open("pendulum/a-v0").fields["seed"].values.tolist() == [1]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_recording_nothing_leaves_nothing(
+    store: LocalStore, fails: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def record() -> None:
+        with Recorder(short(), "pendulum/a-v0") as env:
+            env.reset()
+            if fails:
+                raise RuntimeError("at once")
+
+    if fails:
+        with pytest.raises(RuntimeError, match="at once"):
+            record()
+    else:
+        record()
+    assert store.list() == []
+    assert unfinished(store.root) == []
+    assert "no dataset pendulum/a-v0" in caplog.text
+
+
+def test_closing_twice_is_closing_once(store: LocalStore) -> None:
+    env = Recorder(short(), "pendulum/a-v0")
+    run(env)
+    env.close()
+    env.close()
+    assert store.open("pendulum/a-v0").episode_count == 1

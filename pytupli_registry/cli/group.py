@@ -24,6 +24,7 @@ COMMANDS = {
     "preview": "preview",
     "record": "record",
     "recover": "recover",
+    "repack": "repack",
     "show": "show",
     "validate": "validate",
 }
@@ -63,7 +64,8 @@ class _Group(click.Group):
                 raise
             self._fail(ctx, type(error).__name__, str(error), _notes(error))
         except (KeyboardInterrupt, click.Abort) as interruption:
-            click.echo(f"Interrupted. {_notes(interruption) or ''}".rstrip(), err=True)
+            notes = _notes(interruption)
+            click.echo(f"Interrupted.\n{notes}" if notes else "Interrupted.", err=True)
             raise click.exceptions.Exit(_INTERRUPTED) from None
 
     def _fail(self, ctx: click.Context, kind: str, message: str, hint: str | None) -> None:

@@ -92,12 +92,14 @@ def _policy(
 def _parse_action(env: gymnasium.Env[Any, Any], text: str) -> Any:  # noqa: ANN401 - whatever the space holds
     import numpy as np  # noqa: PLC0415
 
+    dtype = env.action_space.dtype
     try:
         given = json.loads(text)
-        dtype = env.action_space.dtype
-        action = np.asarray(given, dtype=dtype) if isinstance(given, list) else given
-    except (TypeError, ValueError) as error:
+        action = given if dtype is None else np.asarray(given, dtype=dtype)[()]
+    except (OverflowError, TypeError, ValueError) as error:
         raise click.BadParameter(f"{text!r} is no action: {error}", param_hint="--action") from error
+    if dtype is not None and dtype.kind in "iu" and not np.array_equal(action, given):
+        raise click.BadParameter(f"{text!r} is not made of integers", param_hint="--action")
     if not env.action_space.contains(action):
         raise click.BadParameter(f"{text!r} is not in {env.action_space}", param_hint="--action")
     return action

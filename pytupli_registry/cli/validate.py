@@ -53,7 +53,7 @@ def _show(output: Output, name: str, report: Report) -> None:
     errors = sum(problem.level == "error" for problem in report.problems)
     checked = " and ".join(("h5py", *report.adapters_checked))
     output.line(
-        f"{name}: {'ok' if report.ok else 'not ok'}, {errors} errors, {len(report.problems) - errors} warnings; "
+        f"{name}: {'ok' if report.ok else 'not ok'}; errors: {errors}, warnings: {len(report.problems) - errors}; "
         f"{report.episodes_checked:,} episodes, {report.transitions_checked:,} transitions compared with {checked}."
     )
     if report.problems:

@@ -139,6 +139,8 @@ def _check_bound(bound: Any, shape: tuple[int, ...], path: str) -> None:  # noqa
     if values.dtype.kind not in _DTYPES:
         raise SpaceError(f"The Box space at {path} has a bound that is no number: {bound!r:.80}.")
     given = values.shape
+    if size == 0 == values.size:
+        return  # JSON cannot tell the shapes of empty arrays apart
     if np.broadcast_shapes(given, shape) != shape or (given != shape and size > _MAX_SPREAD):
         raise SpaceError(f"The Box space at {path} has the shape {shape}, but a bound of the shape {given}.")
 
@@ -198,8 +200,12 @@ def _build(description: Mapping[str, Any]) -> gymnasium.Space[Any]:
         )
     dtype = np.dtype(description["dtype"])
     shape = tuple(description["shape"])
-    low = np.broadcast_to(np.asarray(description["low"], dtype=dtype), shape)
-    high = np.broadcast_to(np.asarray(description["high"], dtype=dtype), shape)
+    low, high = (
+        np.broadcast_to(np.asarray(description[bound], dtype=dtype), shape)
+        if math.prod(shape)
+        else np.zeros(shape, dtype)
+        for bound in ("low", "high")
+    )
     return spaces.Box(low=low, high=high, shape=shape, dtype=dtype.type)
 
 

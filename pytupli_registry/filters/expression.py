@@ -287,7 +287,7 @@ def check_unicode(value: str, place: Place | None) -> None:
     Raises:
         FilterTypeError: there is half of a surrogate pair in it.
     """
-    if any(0xD800 <= ord(letter) <= 0xDFFF for letter in value):
+    if not value.isascii() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in value):
         raise type_error(f"{value!r:.60} is no Unicode text.", place)
 
 

@@ -54,7 +54,7 @@ __all__ = [
 Kind = Literal["bool", "int", "float", "text", "none"]
 Rows = EpisodeRows | StepRows
 
-BLOCK = 1 << 16  # values a block: some hundred kilobytes, which stay in a core's cache; measured
+BLOCK = 1 << 17  # values a block: about a megabyte, which stays in the cache of a core; measured
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -104,6 +104,13 @@ def _shaped(plan: Plan, rows: Rows, shape: tuple[int, ...]) -> Column:
     if not shape or plan.shape or not _is_array(found.values):
         return found
     return _spread(found, shape)
+
+
+def _all(answers: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    result = answers[0] if answers else np.ones((), dtype=np.bool_)
+    for answer in answers[1:]:
+        result = result & answer
+    return np.asarray(result)
 
 
 def _spread(column: Column, shape: tuple[int, ...]) -> Column:
@@ -248,11 +255,12 @@ class ComparisonPlan(Plan):
         if any(link.settled is False for link in self.links):
             return Column(np.zeros((), dtype=np.bool_))
         columns = [_shaped(operand, rows, self.shape) for operand in self.operands]
-        result = np.ones((), dtype=np.bool_)
-        for link in self.links:
-            if link.settled is None:
-                result = result & compared(link.operator, columns[link.left], columns[link.left + 1])
-        return Column(np.asarray(result))
+        answers = [
+            compared(link.operator, columns[link.left], columns[link.left + 1])
+            for link in self.links
+            if link.settled is None
+        ]
+        return Column(_all(answers))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -38,7 +38,7 @@ __all__ = [
     "negative",
 ]
 
-MAX_CHOICES = 20_000
+MAX_CHOICES = 10_000
 
 AGGREGATES = ("any", "all", "count", "mean", "min", "max", "sum")
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 from pytupli_registry.errors import FilterError, FilterSyntaxError, did_you_mean
 from pytupli_registry.filters.expression import (
     MAX_DEPTH,
+    MAX_SIZE,
     Expression,
     Literal,
     Not,
     Place,
+    check_unicode,
     conjunction,
     disjunction,
 )
 from pytupli_registry.filters.terms import (
     AGGREGATES,
     FUNCTIONS,
+    MAX_CHOICES,
     Aggregate,
     Arithmetic,
     Call,
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_TEXT", "parse"]
 
-MAX_TEXT = 200_000
+MAX_TEXT = 100_000
 
 _ARITHMETIC: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -77,6 +80,7 @@ def parse(text: str) -> Expression:
     """
     if len(text) > MAX_TEXT:
         raise FilterSyntaxError(f"A filter has at most {MAX_TEXT} characters; this one has {len(text)}.")
+    check_unicode(text, None)
     _check_brackets(text)
     plain = text.translate(_WHITE_SPACE)
     start = len(plain) - len(plain.lstrip(" "))
@@ -118,7 +122,9 @@ def _syntax_tree(plain: str, text: str, start: int) -> ast.expr:
         raise FilterSyntaxError(
             f"The filter cannot be read: {message}.", text=text, position=position, hint=_hint_for(plain)
         ) from error
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError) as error:
+        raise FilterSyntaxError("The filter is nested too deeply.", text=text, position=start) from error
+    except ValueError as error:  # a NUL, an integer of thousands of digits
         raise FilterSyntaxError(f"The filter cannot be read: {error}.", text=text, position=start) from error
 
 
@@ -175,7 +181,12 @@ class _Reader:
     def _error(self, node: ast.expr, message: str, hint: str | None = None) -> FilterError:
         return FilterSyntaxError(message, text=self._text, position=self._position(node), hint=hint)
 
+    def _check_count(self, node: ast.expr, count: int, most: int) -> None:
+        if count > most:  # before thousands of nodes are made
+            raise self._error(node, f"There are {count} values here; a filter has at most {most}.")
+
     def _bool_op(self, node: ast.BoolOp) -> Expression:
+        self._check_count(node, len(node.values), MAX_SIZE)
         join = conjunction if isinstance(node.op, ast.And) else disjunction
         return join(*map(self.read, node.values), place=self._place(node))
 
@@ -199,6 +210,7 @@ class _Reader:
         )
 
     def _compare(self, node: ast.Compare) -> Expression:
+        self._check_count(node, len(node.ops), MAX_SIZE)
         if len(node.ops) == 1:
             return self._single_comparison(node, node.ops[0], node.comparators[0])
         operators = [_COMPARISONS.get(type(op)) for op in node.ops]
@@ -226,6 +238,7 @@ class _Reader:
                 "After `in` there must be a list of values.",
                 "Write x in [1, 2]; for text inside text write contains(field, 'part').",
             )
+        self._check_count(node, len(node.elts), MAX_CHOICES)
         return tuple(self._choice(element) for element in node.elts)
 
     def _choice(self, node: ast.expr) -> Literal:

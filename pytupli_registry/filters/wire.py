@@ -10,7 +10,9 @@ The one module of the filters that imports pydantic.
 
 from __future__ import annotations
 
+import json
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 from typing import Literal as OneOf
 
@@ -255,20 +257,16 @@ def from_json(given: str | bytes | Mapping[str, Any]) -> Expression:
         FilterSyntaxError: it is no filter, or too large or too deeply nested.
         FilterTypeError: a literal is not one a filter can hold.
     """
-    if isinstance(given, str | bytes) and len(given) > MAX_JSON:
-        raise FilterSyntaxError(
-            f"A filter has at most {MAX_JSON} characters of JSON; this one has {len(given)}."
-        )
-    adapter: TypeAdapter[Any] = TypeAdapter(Node)
     try:
-        if isinstance(given, str | bytes):
-            model = adapter.validate_json(given)
-        else:
-            model = adapter.validate_python(given, strict=False)
-        found: Expression = model.tree()
+        text = given if isinstance(given, str | bytes) else json.dumps(given)
+        if len(text) > MAX_JSON:
+            raise FilterSyntaxError(
+                f"A filter has at most {MAX_JSON} characters of JSON; this one has {len(text)}."
+            )
+        found: Expression = _adapter().validate_json(text).tree()
     except ValidationError as error:
         raise FilterSyntaxError(f"The JSON is no filter: {_first(error)}.") from error
-    except (RecursionError, UnicodeError) as error:
+    except (RecursionError, ValueError, TypeError) as error:
         raise FilterSyntaxError(f"The JSON is no filter: {error}.") from error
     return found
 
@@ -280,7 +278,12 @@ def to_json(expression: Expression) -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of filters."""
-    return TypeAdapter(Node).json_schema()
+    return _adapter().json_schema()
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    return TypeAdapter(Node)
 
 
 def _first(error: ValidationError) -> str:

@@ -12,6 +12,7 @@ from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, unflatten
 from pytupli_registry.errors import EpisodeError, WriteError
 from pytupli_registry.storage.columns import FileIdentity, MappedColumns
+from pytupli_registry.storage.commit import discard
 from pytupli_registry.storage.forms import EncodedFrames
 from pytupli_registry.storage.hdf5.attributes import plain_seed
 from pytupli_registry.storage.hdf5.scan import scan
@@ -79,12 +80,17 @@ def adopt(
         },
         cache=cache,
     )
-    with writer:
+    try:
         for episode in _episodes(columns, len(found.lengths)):
             writer.add(episode)
             if advance is not None:
                 advance(1)
-    return data_path_of(root, dataset_id)
+        return writer.finalise()
+    except BaseException:
+        # The source is still there: half a copy of it is nothing anyone would want to recover.
+        writer.close()
+        discard(writer.spool)
+        raise
 
 
 def adopt_in_place(
@@ -117,11 +123,6 @@ def adopt_in_place(
     finally:
         shutil.rmtree(workplace, ignore_errors=True)
     return directory
-
-
-def data_path_of(root: Path, dataset_id: str) -> Path:
-    """Return the data directory of a dataset in a store."""
-    return root / dataset_id / "data"
 
 
 def _episodes(columns: MappedColumns, count: int) -> Iterator[Episode]:

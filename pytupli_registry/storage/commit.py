@@ -12,9 +12,9 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,7 @@ from pytupli_registry.storage.extents import leaf_starts
 from pytupli_registry.storage.facts import fact_columns, from_journal
 from pytupli_registry.storage.index import Index, build_index, write_index
 from pytupli_registry.storage.namespaces import describe_namespaces
-from pytupli_registry.storage.spool import Journal, lock_spool, read_journal
+from pytupli_registry.storage.spool import DESCRIPTION, Journal, lock_spool, read_journal
 from pytupli_registry.storage.stamps import Stamps
 from pytupli_registry.storage.target import (
     Base,
@@ -42,12 +42,14 @@ from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME, METADATA_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import Any
 
 __all__ = ["Unfinished", "discard", "finish", "recover", "unfinished"]
 
 _NEXT = "next"
 _MARKER = "commit"
+_DONE = ".done-"
 _ORDER = (DATA_NAME, INDEX_NAME, METADATA_NAME)  # the index is stale, and known to be, until its turn comes
 
 
@@ -72,6 +74,8 @@ def unfinished(root: Path) -> list[Unfinished]:
     """Return the spools of a store; what is damaged beyond recognition is left out."""
     found = []
     for spool in sorted(spool_root(root).glob("*/")):
+        if spool.name.startswith(_DONE):
+            continue
         try:
             target, episodes = Target.load(spool), len(read_journal(spool).lengths)
         except FormatError:
@@ -112,7 +116,23 @@ def discard(spool: Path) -> None:
     """
     _check_exists(spool)
     with lock_spool(spool):
-        shutil.rmtree(spool)
+        _remove(spool)
+
+
+def _remove(spool: Path) -> None:
+    """Remove a spool: renamed first, so that what a crash leaves of it is never recovered a second time."""
+    done = spool.with_name(_DONE + spool.name)
+    spool.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what crashes have left: spools that are done, and old ones that were never begun."""
+    yesterday = time.time() - 86_400
+    for spool in directory.glob("*/"):
+        begun = (spool / DESCRIPTION).exists() or spool.stat().st_mtime > yesterday
+        if spool.name.startswith(_DONE) or not begun:
+            shutil.rmtree(spool, ignore_errors=True)
 
 
 def _check_exists(spool: Path) -> None:
@@ -213,15 +233,17 @@ class _Change:
     def _build_files(self, journal: Journal, *, rebase: bool) -> tuple[int, ...] | None:
         data_path = self._next / DATA_NAME
         if self._target.base is None:
-            made = write(data_path, journal)
-            index = _index(data_path, made, journal.lengths, _facts(journal))
-            first, base, metadata = 0, None, self._target.metadata
+            base, metadata = None, self._target.metadata
+            index, first = _new(data_path, journal), 0
         else:
             found = Base.of(self._root, self.dataset_id, self._cache)
-            if not rebase and found.identity != self._target.base:
+            if found.identity != self._target.base and (self._target.rewrite or not rebase):
                 raise self._changed()
-            first, base, metadata = len(found.index.table), found.identity, found.metadata
-            index = _extend(found, data_path, journal)
+            base, metadata = found.identity, found.metadata
+            if self._target.rewrite:
+                index, first = _new(data_path, journal), 0
+            else:
+                index, first = _extend(found, data_path, journal), len(found.index.table)
         _verify(index, journal, first)
         write_index(index, self._next / INDEX_NAME)
         self._sha256 = index.data_sha256
@@ -241,7 +263,8 @@ class _Change:
         data_path = self._directory / DATA_NAME
         if data_path.stat().st_size == said["size"]:
             Stamps(self._cache).record(data_path, self._directory / INDEX_NAME, said["sha256"])
-        shutil.rmtree(self._spool, ignore_errors=True)
+        _remove(self._spool)
+        _sweep(self._spool.parent)
         return self._directory
 
     def _appear(self) -> None:
@@ -270,6 +293,8 @@ class _Change:
             raise DatasetExists(self.dataset_id)
 
     def _changed(self) -> PytupliError:
+        if self._target.rewrite:
+            return WriteError(f"{self.dataset_id!r} has changed while it was rewritten.", hint="Try again.")
         return WriteError(
             f"{self.dataset_id!r} has changed since the append to it began.",
             hint=f"`pytupli recover {self._spool.name}` appends the episodes to the dataset as it is now.",
@@ -278,6 +303,10 @@ class _Change:
 
 def _facts(journal: Journal) -> dict[str, list[Any]]:
     return fact_columns([from_journal(facts) for facts in journal.facts])
+
+
+def _new(data_path: Path, journal: Journal) -> Index:
+    return _index(data_path, write(data_path, journal), journal.lengths, _facts(journal))
 
 
 def _extend(base: Base, data_path: Path, journal: Journal) -> Index:
@@ -320,8 +349,12 @@ def _verify(index: Index, journal: Journal, first: int) -> None:
     """
     for path, sums in index.checksums.items():
         records = journal.leaves.get(path)
-        if records is not None and not np.array_equal(sums[first:], np.asarray(records.checksums, dtype=np.uint32)):
-            raise WriteError(f"The values of {path} changed on their way into the file; the disk may be failing.")
+        if records is not None and not np.array_equal(
+            sums[first:], np.asarray(records.checksums, dtype=np.uint32)
+        ):
+            raise WriteError(
+                f"The values of {path} changed on their way into the file; the disk may be failing."
+            )
 
 
 def _sync(path: Path) -> None:

@@ -54,7 +54,7 @@ def write(target: Path, journal: Journal) -> DataFile:
     with target.open("xb", buffering=0) as file:
         for chunk in structure.chunks():
             _put(file, digest, chunk)
-        for path, leaf in columns.items():
+        for path in columns:
             _put(file, digest, bytes(structure.offsets[path] - file.tell()))
             for block in _blocks(journal.leaves[path]):
                 _put(file, digest, block)
@@ -72,7 +72,9 @@ def write(target: Path, journal: Journal) -> DataFile:
     return DataFile(leaves, file_sha256(target) if others else digest.hexdigest())
 
 
-def extend(target: Path, journal: Journal, count: int, known: Mapping[str, StoredLeaf], rows: Mapping[str, int]) -> DataFile:
+def extend(
+    target: Path, journal: Journal, count: int, known: Mapping[str, StoredLeaf], rows: Mapping[str, int]
+) -> DataFile:
     """Add the episodes of a spool behind those that are in a file.
 
     Args:
@@ -90,7 +92,7 @@ def extend(target: Path, journal: Journal, count: int, known: Mapping[str, Store
     align_end(target)
     offsets = append_columns(target, count, journal.lengths, list(columns.values()), attributes)
     with target.open("r+b", buffering=0) as file:
-        for path, leaf in columns.items():
+        for path in columns:
             _fill(file, journal.leaves[path], offsets[path])
     others = _other_leaves(journal, columns)
     append_values(target, _values(journal, list(others), count))
@@ -158,7 +160,9 @@ def _merge(
         elif old.extents is None or added.extents is None:
             merged[path] = StoredLeaf(old.leaf, None)
         else:
-            shifted = tuple(replace(extent, first_row=extent.first_row + rows[path]) for extent in added.extents)
+            shifted = tuple(
+                replace(extent, first_row=extent.first_row + rows[path]) for extent in added.extents
+            )
             merged[path] = StoredLeaf(old.leaf, _joined((*old.extents, *shifted), old.leaf.row_bytes))
     return merged
 
@@ -230,7 +234,11 @@ def _values(journal: Journal, paths: Sequence[str], first: int) -> Iterator[tupl
             for position, form, size in zip(records.episodes, records.forms, records.sizes, strict=True):
                 data, rows = source.read(size), int(journal.lengths[position]) + form.extra_row
                 if form.encoding == "array":
-                    yield first + position, path, np.frombuffer(data, form.dtype).reshape(rows, *form.row_shape)
+                    yield (
+                        first + position,
+                        path,
+                        np.frombuffer(data, form.dtype).reshape(rows, *form.row_shape),
+                    )
                 elif form.encoding == "text":
                     yield first + position, path, decode_texts(data, rows)
                 else:

@@ -10,7 +10,8 @@ import numpy as np
 
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, Leaf
 from pytupli_registry.dataset.spaces import is_image, leaf_spaces
-from pytupli_registry.errors import EpisodeError
+from pytupli_registry.errors import EpisodeError, SpaceError
+from pytupli_registry.storage.hdf5.messages import can_encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +64,12 @@ class Form:
 
     def to_json(self) -> list[Any]:
         """Return the form as JSON keeps it."""
-        return [self.path, None if self.dtype is None else self.dtype.str, list(self.row_shape), self.encoding]
+        return [
+            self.path,
+            None if self.dtype is None else self.dtype.str,
+            list(self.row_shape),
+            self.encoding,
+        ]
 
     @classmethod
     def from_json(cls, given: list[Any]) -> Form:
@@ -71,8 +77,8 @@ class Form:
         path, dtype, row_shape, encoding = given
         return cls(path, None if dtype is None else np.dtype(dtype), tuple(row_shape), encoding)
 
-    def encode(self, values: Any) -> NDArray[Any] | bytes:  # noqa: ANN401 - what an episode holds
-        """Return the bytes of the rows of one episode, as an array that has them or as they are.
+    def encode(self, values: Any) -> memoryview | bytes:  # noqa: ANN401 - what an episode holds
+        """Return the bytes of the rows of one episode, without a copy where there are any.
 
         Raises:
             EpisodeError: the values are not of this form and cannot be made so without changing them.
@@ -82,7 +88,7 @@ class Form:
         if self.encoding == "jpeg" and isinstance(values, EncodedFrames):
             return _with_lengths(values.frames)
         fitting = self._fit(values)
-        return _encode_frames(fitting) if self.encoding == "jpeg" else fitting
+        return _encode_frames(fitting) if self.encoding == "jpeg" else fitting.reshape(-1).view(np.uint8).data
 
     def _fit(self, values: Any) -> NDArray[Any]:  # noqa: ANN401
         if (
@@ -95,7 +101,9 @@ class Form:
         try:
             given = np.asarray(values)
         except ValueError as error:
-            raise EpisodeError(f"{self.path}: its rows differ in shape; expected {self._wanted()}.") from error
+            raise EpisodeError(
+                f"{self.path}: its rows differ in shape; expected {self._wanted()}."
+            ) from error
         if given.shape[1:] != self.row_shape:
             raise EpisodeError(f"{self.path}: expected {self._wanted()}, got {given.dtype} {given.shape}.")
         return np.ascontiguousarray(self._cast(given))
@@ -135,7 +143,7 @@ def required_forms(
         dtypes: by path, where they are not what the space says (data that others recorded).
 
     Raises:
-        SpaceError: a space is malformed.
+        SpaceError: a space is malformed, or of a dtype that cannot be kept.
     """
     spaces = {**leaf_spaces(observation_space, "observations"), **leaf_spaces(action_space, "actions")}
     forms = {}
@@ -150,6 +158,9 @@ def required_forms(
     forms[TRUNCATIONS] = Form(TRUNCATIONS, np.dtype(np.bool_), ())
     for path, dtype in (dtypes or {}).items():
         forms[path] = Form(path, _stored(np.dtype(dtype)), forms[path].row_shape, forms[path].encoding)
+    for form in forms.values():
+        if form.dtype is not None and not can_encode(form.dtype):
+            raise SpaceError(f"{form.path} has the dtype {form.dtype}, which cannot be kept.")
     return forms
 
 
@@ -165,7 +176,7 @@ def info_form(path: str, values: Any) -> Form:  # noqa: ANN401 - what an environ
         given = np.zeros(0, dtype=object)
     if given.dtype.kind in {"U", "O"} and given.ndim == 1 and all(isinstance(value, str) for value in values):
         return Form(path, None, (), "text")
-    if given.dtype.kind not in "biufc" or given.dtype.itemsize > 16:  # noqa: PLR2004 - complex128 is the widest
+    if not can_encode(given.dtype):
         raise EpisodeError(
             f"{path}: expected numbers or texts, got {given.dtype} {given.shape}.",
             hint="Infos need one shape and one dtype in an episode; leave out what has none.",

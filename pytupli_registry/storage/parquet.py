@@ -13,6 +13,7 @@ from pytupli_registry.dataset.leaves import Leaf
 from pytupli_registry.dataset.table import FIXED_FIELDS, EpisodeTable
 from pytupli_registry.errors import FormatError
 from pytupli_registry.filters.source import FieldValues
+from pytupli_registry.storage.arrow import from_arrow, to_arrow
 from pytupli_registry.storage.extents import MAX_FILE_BYTES, Extent, StoredLeaf, check_layout
 from pytupli_registry.storage.records import Index, LazyMapping
 from pytupli_registry.storage.statistics import has_zones
@@ -62,7 +63,8 @@ def write_index(index: Index, path: Path) -> None:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     columns = _columns(index)
-    table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(_header(index)).encode()})
+    table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
+    table = table.replace_schema_metadata({_KEY: json.dumps(_header(index)).encode()})
     texts = [name for name, column in columns.items() if column.type == pa.string()]
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -75,21 +77,18 @@ def write_index(index: Index, path: Path) -> None:
 
 
 def _columns(index: Index) -> dict[str, Any]:
-    import pyarrow as pa  # noqa: PLC0415
-
     table = index.table
     columns: dict[str, Any] = {}
     for name, found in table.fields.items():
-        kind = pa.string() if found.values.dtype == object else None
-        columns[name] = pa.array(found.values, type=kind, mask=found.missing)
+        columns[name] = to_arrow(found.values, found.missing)
         if name == "length":
-            columns["row_start"] = pa.array(table.row_starts)
+            columns["row_start"] = to_arrow(table.row_starts)
     for path, (low, high) in table.zones.items():
         for component, name in enumerate(component_names(index.leaves[path].leaf)):
-            columns[f"{name}.min"] = pa.array(np.ascontiguousarray(low[:, component]))
-            columns[f"{name}.max"] = pa.array(np.ascontiguousarray(high[:, component]))
+            columns[f"{name}.min"] = to_arrow(low[:, component])
+            columns[f"{name}.max"] = to_arrow(high[:, component])
     for path, sums in index.checksums.items():
-        columns[f"{path}.crc"] = pa.array(sums)
+        columns[f"{path}.crc"] = to_arrow(sums)
     return columns
 
 
@@ -229,20 +228,11 @@ class _ParquetColumns:
 
     def field(self, name: str) -> FieldValues:
         """Convert one episode field."""
-        column = self._read([name]).column(0).combine_chunks()
-        if len(column) != self._rows:
-            raise FormatError(self.path, f"it has {len(column)} rows instead of {self._rows}", where=name)
         if name in FIXED_FIELDS:
-            return FieldValues(self._numbers(self._read([name]), name))
-        missing = np.asarray(column.is_null()) if column.null_count else None
-        if self._types[name] == "string":
-            values = np.empty(self._rows, dtype=object)
-            values[:] = column.to_pylist()
-            return FieldValues(values, missing)
-        if missing is not None:
-            fill = {"bool": False, "int64": 0}.get(self._types[name], float("nan"))
-            column = column.fill_null(fill)
-        return FieldValues(_frozen(column.to_numpy(zero_copy_only=False)), missing)
+            return FieldValues(self.numbers(name))
+        column = self._read([name]).column(0)
+        self._check_rows(column, name)
+        return FieldValues(*from_arrow(column.combine_chunks()))
 
     def check_zones(self, path: str, leaf: Leaf) -> None:
         """Check that the zone maps of a leaf are there and of its dtype."""
@@ -268,9 +258,15 @@ class _ParquetColumns:
 
     def _numbers(self, table: Any, name: str) -> NDArray[Any]:  # noqa: ANN401 - pyarrow has no types
         column = table.column(name)
-        if column.null_count or len(column) != self._rows:
+        self._check_rows(column, name)
+        values, missing = from_arrow(column.combine_chunks())
+        if missing is not None:
             raise FormatError(self.path, "values are missing", where=name)
-        return _frozen(column.combine_chunks().to_numpy(zero_copy_only=False))
+        return values
+
+    def _check_rows(self, column: Any, name: str) -> None:  # noqa: ANN401
+        if len(column) != self._rows:
+            raise FormatError(self.path, f"it has {len(column)} rows instead of {self._rows}", where=name)
 
     def _read(self, names: list[str]) -> Any:  # noqa: ANN401
         try:
@@ -340,11 +336,6 @@ def _zone_type(dtype: np.dtype[Any]) -> str:
     if dtype.kind == "f":
         return "double" if dtype.itemsize == 8 else "float"
     return dtype.newbyteorder("=").name
-
-
-def _frozen(values: NDArray[Any]) -> NDArray[Any]:
-    values.flags.writeable = False
-    return values
 
 
 def _short(error: BaseException) -> str:

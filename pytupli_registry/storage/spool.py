@@ -74,14 +74,14 @@ class Spool:
         self._targets: list[_LeafFile] = []
 
     def append(
-        self, length: int, forms: Sequence[Form], values: Sequence[NDArray[Any] | bytes], facts: str
+        self, length: int, forms: Sequence[Form], values: Sequence[memoryview | bytes], facts: str
     ) -> None:
         """Write one episode; on return it survives the end of this process.
 
         Args:
             length: steps.
             forms: of the leaves the episode has.
-            values: their bytes, in the same order.
+            values: their bytes, in the same order; a memoryview is one of bytes.
             facts: its attributes as a JSON object.
 
         Raises:
@@ -89,7 +89,7 @@ class Spool:
         """
         if forms is not self._known:
             self._declare(forms)
-        sizes = [value.nbytes if isinstance(value, np.ndarray) else len(value) for value in values]
+        sizes = [len(value) for value in values]
         sums = [zlib.crc32(value) if size else 0 for value, size in zip(values, sizes, strict=True)]
         line = f'{{"n":{length},"f":{self._numbers},"s":{sizes},"c":{sums},"a":{facts}}}\n'.encode()
         try:
@@ -145,13 +145,10 @@ def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
 
-def _write(handle: int, value: NDArray[Any] | bytes, size: int) -> None:
+def _write(handle: int, value: memoryview | bytes, size: int) -> None:
     written = os.write(handle, value)
-    if written == size:
-        return
-    rest = memoryview(value).cast("B") if isinstance(value, bytes) else memoryview(value.reshape(-1).view(np.uint8))
     while written < size:
-        written += os.write(handle, rest[written:])
+        written += os.write(handle, memoryview(value)[written:])
 
 
 @dataclass(slots=True)

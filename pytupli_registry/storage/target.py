@@ -53,16 +53,17 @@ class Target:
     Attributes:
         metadata: of the dataset when the spool was started.
         base: identity of the data file to append to; None for a new dataset.
+        rewrite: whether the spool holds all episodes of the dataset anew, instead of more of them.
     """
 
     metadata: DatasetMetadata
     base: tuple[int, ...] | None
+    rewrite: bool = False
 
     def save(self, spool: Path) -> None:
         """Write it into the spool."""
-        write_durably(
-            spool / DESCRIPTION, json.dumps({"version": 1, "metadata": self.metadata.to_json(), "base": self.base})
-        )
+        said = {"version": 1, "metadata": self.metadata.to_json(), "base": self.base, "rewrite": self.rewrite}
+        write_durably(spool / DESCRIPTION, json.dumps(said))
 
     @classmethod
     def load(cls, spool: Path) -> Target:
@@ -75,10 +76,13 @@ class Target:
         try:
             said = json.loads(path.read_bytes())
             base = None if said["base"] is None else tuple(int(number) for number in said["base"])
-            metadata = DatasetMetadata.from_json(said["metadata"], path=str(path))
+            metadata, rewrite = (
+                DatasetMetadata.from_json(said["metadata"], path=str(path)),
+                bool(said["rewrite"]),
+            )
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise FormatError(path, f"it describes no spool ({error})") from error
-        return cls(metadata, base)
+        return cls(metadata, base, rewrite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ class Base:
         identity = data_identity(directory)
         index = trusted_index(directory, metadata, Stamps(cache))
         if data_identity(directory) != identity:
-            raise WriteError(f"{dataset_id!r} changed while it was read.", hint="Try again when nobody writes to it.")
+            raise WriteError(
+                f"{dataset_id!r} changed while it was read.", hint="Try again when nobody writes to it."
+            )
         return cls(directory, metadata, index, identity)
 
     def required_dtypes(self) -> Mapping[str, np.dtype[Any]]:
@@ -122,7 +128,8 @@ class Base:
         return {
             path: stored.leaf.dtype
             for path, stored in self.index.leaves.items()
-            if stored.leaf.dtype is not None and (path == REWARDS or path.startswith(("observations", "actions")))
+            if stored.leaf.dtype is not None
+            and (path == REWARDS or path.startswith(("observations", "actions")))
         }
 
 

@@ -105,6 +105,7 @@ def _keep(index: Index, directory: Path, stamps: Stamps) -> None:
         _log.info("%s is read through HDF5; `pytupli import` makes a copy that is mapped at once", data_path)
     for place in (beside, stamps.fallback_index(data_path)):
         try:
+            place.parent.mkdir(parents=True, exist_ok=True)
             write_index(index, place)
         except OSError as error:
             _log.info("the index cannot be kept at %s (%s)", place, error)

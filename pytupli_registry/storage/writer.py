@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pytupli_registry.config import ClientConfig
 from pytupli_registry.dataset.metadata import DatasetMetadata
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.episode import Episode
 
 __all__ = ["DatasetWriter"]
+
 
 class DatasetWriter:
     """Writes one dataset, or appends to one.
@@ -150,7 +151,6 @@ class DatasetWriter:
         """
         if self._closed:
             raise WriteError(f"The writer of {self.dataset_id!r} is closed.")
-        episode.check()
         forms, values = self._encode(episode)
         facts = to_journal(attributes_of(episode))
         try:
@@ -193,11 +193,15 @@ class DatasetWriter:
                 self.finalise()
             return
         self.close()
-        error.add_note(f"Episodes added so far are safe: `pytupli recover {self.spool.name}` makes a dataset of them.")
+        error.add_note(
+            f"Episodes added so far are safe: `pytupli recover {self.spool.name}` makes a dataset of them."
+        )
 
     def _encode(self, episode: Episode) -> tuple[tuple[Form, ...], list[Any]]:
-        leaves = episode.leaves()
-        values = []
+        leaves, steps, values = episode.leaves(), len(episode), []
+        for path, given in leaves.items():
+            if steps == 0 or len(given) != steps + (path.startswith(("observations", "infos"))):
+                episode.check()
         for path, form in self._required.items():
             if path not in leaves:
                 raise EpisodeError(f"The episode has no {path!r}, which its space asks for.")
@@ -216,7 +220,8 @@ class DatasetWriter:
 
 
 def _described(space: gymnasium.Space[Any] | Mapping[str, Any]) -> dict[str, Any]:
-    described = dict(space) if hasattr(space, "keys") and "type" in space else from_gymnasium(space)
+    # A Gymnasium Dict space is a Mapping too, and may have a key "type".
+    described = space if isinstance(space, dict) else from_gymnasium(cast("gymnasium.Space[Any]", space))
     leaf_spaces(described, "space")
     return described
 

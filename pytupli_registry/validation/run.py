@@ -15,7 +15,8 @@ from pytupli_registry.storage.index import read_index, same_index
 from pytupli_registry.storage.local import open_directory, read_metadata
 from pytupli_registry.storage.stamps import sha256_of
 from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME, rebuild_index
-from pytupli_registry.validation.comparison import AdapterCheck, compare_episode, compare_transitions
+from pytupli_registry.validation.adapters import AdapterCheck
+from pytupli_registry.validation.comparison import compare_episode, compare_transitions
 from pytupli_registry.validation.lints import Lints
 from pytupli_registry.validation.report import Findings, Report
 

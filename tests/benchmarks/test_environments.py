@@ -39,7 +39,9 @@ def _rollout(env: gymnasium.Env, steps: int = 30) -> list[np.ndarray]:
     return seen
 
 
-@pytest.mark.parametrize("environment_id", ["CartPole-v1", "Pendulum-v1", "FrozenLake-v1", "Taxi-v3", "Blackjack-v1"])
+@pytest.mark.parametrize(
+    "environment_id", ["CartPole-v1", "Pendulum-v1", "FrozenLake-v1", "Taxi-v3", "Blackjack-v1"]
+)
 def test_a_described_environment_is_built_again_and_behaves_the_same(environment_id: str) -> None:
     original = gymnasium.make(environment_id)
     text = describe_environment(original)
@@ -70,7 +72,9 @@ def test_numbers_may_differ_from_what_is_registered() -> None:
 
 def test_building_leaves_the_registry_as_it_was() -> None:
     before = gymnasium.spec("FrozenLake-v1").to_json()
-    require_environment(_spec("FrozenLake-v1", max_episode_steps=3, kwargs={"map_name": "4x4", "is_slippery": False}))
+    require_environment(
+        _spec("FrozenLake-v1", max_episode_steps=3, kwargs={"map_name": "4x4", "is_slippery": False})
+    )
     assert gymnasium.spec("FrozenLake-v1").to_json() == before
 
 
@@ -103,7 +107,9 @@ def test_building_leaves_the_registry_as_it_was() -> None:
         (_spec(kwargs={"sutton_barto_reward": [["x"]]}), "neither a number"),
         (_spec("FrozenLake-v1", kwargs={"map_name": "8x8"}), "neither a number"),
         (
-            _spec(additional_wrappers=[{"name": "X", "entry_point": "os:system", "kwargs": {"command": "x"}}]),
+            _spec(
+                additional_wrappers=[{"name": "X", "entry_point": "os:system", "kwargs": {"command": "x"}}]
+            ),
             "wrappers",
         ),
         (_spec(additional_wrappers=[None]), "wrappers"),
@@ -163,7 +169,9 @@ _JSON = st.recursive(
 
 
 @given(
-    key=st.sampled_from(["id", "entry_point", "max_episode_steps", "additional_wrappers", "kwargs", "surprise"]),
+    key=st.sampled_from(
+        ["id", "entry_point", "max_episode_steps", "additional_wrappers", "kwargs", "surprise"]
+    ),
     value=_JSON,
 )
 def test_no_specification_raises_anything_but_a_refusal(key: str, value: object) -> None:

@@ -24,7 +24,7 @@ def stock_dataset(root: Path, shape: Shape, **options: Any) -> Any:
 
     built = [
         Episode(
-            np.array(episode.observations[:-1]),
+            channels_first(np.array(episode.observations[:-1])),
             np.array(episode.actions).reshape(len(episode), -1),
             np.array(episode.rewards).reshape(-1, 1),
             episode.terminated,
@@ -35,6 +35,11 @@ def stock_dataset(root: Path, shape: Shape, **options: Any) -> Any:
     return ReplayBuffer(
         InfiniteBuffer(), episodes=built, action_space=kind, action_size=shape.action, **options
     )
+
+
+def channels_first(observations: Any) -> Any:
+    """Put the channels where d3rlpy's encoders want them; our plugin does so while it gathers a batch."""
+    return np.ascontiguousarray(np.moveaxis(observations, -1, 1)) if observations.ndim == 4 else observations
 
 
 def measure(root: Path) -> list[Row]:

@@ -10,7 +10,6 @@ from gymnasium import spaces
 from pytupli_registry.storage.local import LocalStore
 
 from pytupli_registry import Episode
-from pytupli_registry.config import ClientConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +88,7 @@ def episodes(shape: Shape) -> Iterator[Episode]:
 
 def store(root: Path) -> LocalStore:
     """Return the store of our datasets below a folder."""
-    return LocalStore(ClientConfig(datasets_path=root / "ours", cache_path=root / "cache"))
+    return LocalStore(root / "ours", root / "cache")
 
 
 def write_ours(shape: Shape, root: Path) -> None:

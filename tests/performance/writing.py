@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 def measure(root: Path) -> list[Row]:
     for shape in (M, CARTPOLE, IMAGE, BIG):
-        write_ours(shape, root)
+        again(shape, root)
     for shape in (M, IMAGE):
-        write_minari(shape)
+        minari_again(shape, root)
     made = seconds(lambda: sum(len(episode) for episode in episodes(L)), 2)
     ours = seconds(lambda: again(L, root), 3) - made
-    theirs = seconds(lambda: write_minari(L), 1) - made
-    large = seconds(lambda: write_ours(XL, root), 1) - seconds(lambda: sum(len(e) for e in episodes(XL)), 1)
+    theirs = seconds(lambda: minari_again(L, root), 1) - made
+    large = seconds(lambda: again(XL, root), 1) - seconds(lambda: sum(len(e) for e in episodes(XL)), 1)
     sizes = {
         folder: (root / folder / L.dataset_id / "data" / "main_data.hdf5").stat().st_size
         for folder in ("ours", "minari")
@@ -52,5 +52,10 @@ def measure(root: Path) -> list[Row]:
 
 
 def again(shape: Shape, root: Path) -> None:
-    shutil.rmtree(store(root).data_path(shape.dataset_id).parent, ignore_errors=True)
+    shutil.rmtree(root / "ours" / shape.dataset_id, ignore_errors=True)
     write_ours(shape, root)
+
+
+def minari_again(shape: Shape, root: Path) -> None:
+    shutil.rmtree(root / "minari" / shape.dataset_id, ignore_errors=True)
+    write_minari(shape)

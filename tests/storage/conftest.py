@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pytest evaluates fixture annotations
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,10 @@ SPACES: dict[str, tuple[spaces.Space, spaces.Space]] = {
             {
                 "camera": spaces.Box(0, 255, (40, 36, 3), np.uint8),
                 "parts": spaces.Tuple(
-                    (spaces.Dict({"said": spaces.Text(6, charset=LETTERS)}), spaces.Box(0, 9, (2,), np.uint16))
+                    (
+                        spaces.Dict({"said": spaces.Text(6, charset=LETTERS)}),
+                        spaces.Box(0, 9, (2,), np.uint16),
+                    )
                 ),
             }
         ),

@@ -45,7 +45,10 @@ def assert_same_contents(first, second):
 def test_keeps_every_value_and_attribute(workshop, kind, jpeg, same_episode, caplog):
     theirs = workshop.minari(kind, jpeg_encoding=jpeg)
     theirs.storage.update_episode_metadata(
-        [{"month": f"month {i}", "expert": bool(i % 2), "level": np.int32(i), "spread": [0.5, i]} for i in range(4)]
+        [
+            {"month": f"month {i}", "expert": bool(i % 2), "level": np.int32(i), "spread": [0.5, i]}
+            for i in range(4)
+        ]
     )
     with caplog.at_level(logging.ERROR):
         ours = workshop.store.adopt(workshop.directory(), "zoo/ours-v0")
@@ -139,6 +142,7 @@ def test_infos_that_are_no_rows_are_read_but_not_written(workshop):
     assert workshop.store.open("zoo/kind-v0")[2].infos["constant"] == 3.5
     with pytest.raises(EpisodeError, match="infos/constant of episode 2"):
         workshop.store.adopt(workshop.directory(), "zoo/ours-v0")
+    assert list(workshop.store.unfinished()) == []
 
 
 def test_minari_goes_on_with_what_was_adopted(workshop, buffers, same_episode):

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["can_slice", "slice_batch"]
 
-_MOST_COPIED = 1 << 18  # rewards; with more, copying them costs more than calls of NumPy do
+_FEW = 64  # sums made by one call
+_MOST_COPIED = 1 << 16  # rewards of one call; with more, copying them costs more than calls do
 
 
 def can_slice(slicer: TrajectorySlicerProtocol, source: Source) -> bool:
@@ -55,7 +56,7 @@ def slice_batch(
     terminals[:, -1, 0] = steps.terminal
     return TrajectoryMiniBatch(
         observations=observations if source.has_tuple_observations else observations[0],
-        actions=as_float32(window.gather(source.actions, steps.starts)),
+        actions=window.gather_float32(source.actions, steps.starts),
         rewards=rewards,
         returns_to_go=returns_to_go,
         terminals=terminals,
@@ -69,7 +70,7 @@ def _observations(
     rows: Rows, steps: Steps, slicer: TrajectorySlicerProtocol, window: Window
 ) -> NDArray[np.float32]:
     if not isinstance(slicer, FrameStackTrajectorySlicer):
-        return as_float32(window.gather(rows, steps.observation_starts))
+        return window.gather_float32(rows, steps.observation_starts)
     frames = slicer._n_frames  # noqa: SLF001 - d3rlpy has no accessor
     longer = Window(steps.numbers, window.valid.shape[1] + frames - 1)
     windows = longer.gather(rows, steps.observation_starts)
@@ -103,10 +104,15 @@ def _remaining_returns(source: Source, steps: Steps, first: NDArray[np.int64]) -
         # The zero of the padding row is part of d3rlpy's sum: it changes how NumPy groups the others.
         padded = zip(rests, steps.padded.tolist(), strict=True)
         rests = [np.concatenate([rest, zero]) if is_padded else rest for rest, is_padded in padded]
-    sizes = np.fromiter(map(len, rests), dtype=np.int64, count=len(rests))
+    return np.concatenate([_sums(rests[few : few + _FEW], zero) for few in range(0, len(rests), _FEW)])
+
+
+def _sums(parts: list[NDArray[Any]], zero: NDArray[Any]) -> NDArray[Any]:
+    """Return the sum of each array as ``np.sum`` rounds it.  # (n,)"""  # noqa: D415
+    sizes = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
     if sizes.sum() > _MOST_COPIED:
-        return np.array(list(map(np.add.reduce, rests)))
+        return np.array(list(map(np.add.reduce, parts)))
     # One call for all: reduceat adds what follows to the first element, reduce adds everything to a zero.
-    joined: list[NDArray[Any]] = [zero] * (2 * len(rests))
-    joined[1::2] = rests
+    joined: list[NDArray[Any]] = [zero] * (2 * len(parts))
+    joined[1::2] = parts
     return np.add.reduceat(np.concatenate(joined), np.cumsum(sizes + 1) - (sizes + 1))

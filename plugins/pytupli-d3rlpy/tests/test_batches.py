@@ -113,7 +113,7 @@ def seeded(seed, function, *arguments):
     return function(*arguments)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), picker=pickers, tail=st.sampled_from(["drop", "keep"]), seed=st.integers(0, 2**32 - 1))
 def test_transition_batches_are_stock(random_dataset, stock_buffer, assert_same, data, picker, tail, seed):
     if isinstance(picker, SparseRewardTransitionPicker):
@@ -133,7 +133,7 @@ def test_transition_batches_are_stock(random_dataset, stock_buffer, assert_same,
     assert_same(seeded(seed, ours.sample_transition), seeded(seed, stock.sample_transition))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     data=st.data(),
     slicer=slicers,
@@ -152,7 +152,7 @@ def test_trajectory_batches_are_stock(
     assert_same(seeded(seed, ours.sample_trajectory, length), seeded(seed, stock.sample_trajectory, length))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), tail=st.sampled_from(["drop", "keep"]))
 def test_episodes_are_stock(random_dataset, stock_buffer, assert_same, data, tail):
     ours, stock = both(data.draw(datasets(random_dataset)), stock_buffer, tail=tail)

@@ -50,12 +50,8 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
             SpaceError: a space cannot be built.
             AdapterError: the environment's specification is malformed.
         """
-        super().__init__(
-            Path(dataset.source),
-            dataset.observation_space,
-            dataset.action_space,
-            dataset.metadata.jpeg_encoding,
-        )
+        super().__init__(Path(dataset.source), dataset.observation_space, dataset.action_space)
+        self._jpeg_encoding = dataset.metadata.jpeg_encoding  # an argument since Minari 0.5.4
         self.dataset = dataset
         self.spans = Spans.of(dataset) if spans is None else spans
         self._is_whole = self.spans.covers(dataset)

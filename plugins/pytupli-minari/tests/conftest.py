@@ -12,7 +12,7 @@ from gymnasium import spaces
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
 from pytupli_minari import to_minari
-from pytupli_registry.storage.local import open_directory
+from pytupli_registry.storage.local import LocalStore, open_directory
 
 LENGTHS = (3, 5, 2, 4)
 
@@ -138,6 +138,17 @@ def pair(write):
         return stock, to_minari(stored.where(episodes, steps))
 
     return stock_and_ours
+
+
+@pytest.fixture
+def in_columns(tmp_path):
+    """Copy a dataset of stock Minari into our layout, where columns are memory-mapped."""
+
+    def adopted(stock):
+        store = LocalStore(tmp_path / "ours", tmp_path / "cache")
+        return to_minari(store.adopt(Path(stock.spec.data_path)))
+
+    return adopted
 
 
 @pytest.fixture(params=KINDS)

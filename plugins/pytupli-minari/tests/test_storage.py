@@ -18,6 +18,16 @@ def test_every_episode_is_what_stock_minari_reads(pair_of_any_kind, assert_same_
         assert_same_episode(found, expected)
 
 
+def test_every_episode_is_the_same_from_our_layout(pair_of_any_kind, in_columns, assert_same_episode):
+    stock, _ = pair_of_any_kind
+    ours = in_columns(stock)
+    assert ours.storage.data_path != stock.storage.data_path
+    for found, expected in zip(ours, stock, strict=True):
+        assert_same_episode(found, expected)
+    facts = range(4)
+    assert list(ours.storage.get_episode_metadata(facts)) == list(stock.storage.get_episode_metadata(facts))
+
+
 def test_storage_facts_are_stock_minaris(pair_of_any_kind):
     stock, ours = (dataset.storage for dataset in pair_of_any_kind)
     assert isinstance(ours, MinariStorage)
@@ -96,8 +106,9 @@ def test_filters_that_keep_nothing_leave_no_episodes(pair, chosen):
     assert (len(ours), ours.total_steps, list(ours)) == (0, 0, [])
 
 
-def test_writing_into_an_episode_changes_nothing_else(pair):
-    stock, ours = pair("infos-nested")
+def test_writing_into_an_episode_changes_nothing_else(pair, in_columns):
+    stock, _ = pair("infos-nested")
+    ours = in_columns(stock)
     episode = ours[0]
     for values in (episode.observations, episode.actions, episode.rewards, episode.infos["energy"]):
         assert values.flags.owndata

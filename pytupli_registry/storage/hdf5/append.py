@@ -44,7 +44,11 @@ def align_end(path: Path) -> None:
     with path.open("r+b") as file:
         superblock, size = file.read(48), file.seek(0, os.SEEK_END)
         ours = superblock[:9] == _SUPERBLOCK_0 and superblock[13:15] == b"\x08\x08"
-        if ours and struct.unpack_from("<Q", superblock, 24)[0] == 0 and struct.unpack_from("<Q", superblock, 40)[0] == size:
+        if (
+            ours
+            and struct.unpack_from("<Q", superblock, 24)[0] == 0
+            and struct.unpack_from("<Q", superblock, 40)[0] == size
+        ):
             file.truncate(aligned(size))
             file.seek(40)
             file.write(struct.pack("<Q", aligned(size)))
@@ -103,7 +107,9 @@ def append_values(path: Path, values: Iterable[tuple[int, str, Any]]) -> None:
                 frames = [np.frombuffer(row, dtype=np.uint8) for row in rows]
                 alike = all(len(frame) == len(frames[0]) for frame in frames)
                 # Minari's reader takes a matrix of bytes where all frames happen to be equally long.
-                group.create_dataset(leaf, data=frames if alike else _ragged(frames), dtype=None if alike else frames_type)
+                group.create_dataset(
+                    leaf, data=frames if alike else _ragged(frames), dtype=None if alike else frames_type
+                )
 
 
 def _ragged(frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.object_]:
@@ -118,7 +124,9 @@ def _open(path: Path, reserve: int) -> Iterator[h5py.File]:
     import h5py  # noqa: PLC0415
 
     try:
-        with h5py.File(path, "r+", libver=("earliest", "v110"), meta_block_size=reserve, locking=False) as file:
+        with h5py.File(
+            path, "r+", libver=("earliest", "v110"), meta_block_size=reserve, locking=False
+        ) as file:
             yield file
     except (OSError, RuntimeError, ValueError, KeyError) as error:  # what h5py makes of HDF5's errors
         raise WriteError(f"HDF5 cannot extend {path.name}: {error!s:.200}.") from error
@@ -130,7 +138,12 @@ def _metadata_size(leaves: Sequence[Leaf], attributes: Sequence[Mapping[str, Any
 
     longest = sorted(attributes, key=len, reverse=True)[:_SAMPLE]
     single = [replace(leaf, row_shape=(), dtype=np.dtype(np.int8)) for leaf in leaves]
-    options: dict[str, Any] = {"driver": "core", "backing_store": False, "libver": ("earliest", "v110")}
+    options: dict[str, Any] = {
+        "driver": "core",
+        "backing_store": False,
+        "block_size": 512,
+        "libver": ("earliest", "v110"),
+    }
     with h5py.File("sample", "w", meta_block_size=1, **options) as file:
         _add_groups(file, 0, np.ones(len(longest), dtype=np.int64), leaves, longest)
         for leaf in single:

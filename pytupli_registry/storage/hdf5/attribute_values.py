@@ -64,6 +64,8 @@ def normalise(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a user g
         array = np.asarray(value)
     except ValueError as error:
         raise EpisodeError(f"The episode's {name!r} is ragged: {value!r:.80}.") from error
+    if array.dtype.kind == "O" and all(isinstance(text, str) for text in array.ravel().tolist()):
+        array = array.astype(np.str_)
     if array.dtype.kind == "U":
         for text in array.ravel().tolist():
             _check_text(name, text)
@@ -131,8 +133,10 @@ class TextHeap:
         return self._start
 
 
-def encode_values(form: AttributeForm, values: Sequence[Any] | NDArray[Any], heap: TextHeap) -> NDArray[np.uint8]:
-    """Return one attribute of many episodes as it lies in their headers.  # (len(values), form.size)"""  # noqa: D400, D415
+def encode_values(
+    form: AttributeForm, values: Sequence[Any] | NDArray[Any], heap: TextHeap
+) -> NDArray[np.uint8]:
+    """Return one attribute of many episodes as it lies in their headers.  # (len(values), form.size)"""  # noqa: D415
     if form.dtype is not TEXT:
         joined = np.array(values, dtype=form.dtype)
         return np.frombuffer(joined.tobytes(), dtype=np.uint8).reshape(len(values), form.size)
@@ -145,5 +149,7 @@ def relocate(form: AttributeForm, encoded: NDArray[np.uint8], start: int) -> Non
     """Turn the heap-relative addresses of texts into addresses in the file, in place."""
     if form.dtype is not TEXT or encoded.size == 0:
         return
-    references = encoded.reshape(-1).view(np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")]))
+    references = encoded.reshape(-1).view(
+        np.dtype([("length", "<u4"), ("address", "<u8"), ("number", "<u4")])
+    )
     references["address"] += np.where(references["length"] > 0, np.uint64(start), np.uint64(0))

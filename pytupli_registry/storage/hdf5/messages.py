@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
 __all__ = [
     "HEADER_PREFIX",
@@ -23,8 +23,8 @@ __all__ = [
     "can_encode",
     "dataspace",
     "datatype",
-    "header",
     "hard_link",
+    "header",
     "link_info",
     "message",
     "padded",
@@ -119,7 +119,9 @@ def message(kind: int, body: bytes, *, constant: bool = False) -> bytes:
     return struct.pack("<HHB3x", kind, len(body), int(constant)) + body
 
 
-def attribute_message(name: str, dtype: np.dtype[Any] | None, shape: Sequence[int], size: int) -> tuple[bytes, int]:
+def attribute_message(
+    name: str, dtype: np.dtype[Any] | None, shape: Sequence[int], size: int
+) -> tuple[bytes, int]:
     """Return the message of an attribute whose value is still zeros, and the place of the value in it."""
     encoded, kind, space = name.encode() + b"\0", datatype(dtype), dataspace(shape)
     lengths = struct.pack("<BxHHH", 1, len(encoded), len(kind), len(space))
@@ -130,7 +132,7 @@ def attribute_message(name: str, dtype: np.dtype[Any] | None, shape: Sequence[in
 def hard_link(name: str) -> tuple[bytes, int]:
     """Return the message of a link whose address is still zeros, and the place of the address in it."""
     encoded = name.encode()
-    width = 0 if len(encoded) < 256 else 1  # noqa: PLR2004 - one byte for the length, or two
+    width = 0 if len(encoded) < 256 else 1
     is_ascii = name.isascii()
     head = struct.pack("<BB", 1, width | (0 if is_ascii else 0x10)) + (b"" if is_ascii else b"\x01")
     body = head + len(encoded).to_bytes(1 + width, "little") + encoded

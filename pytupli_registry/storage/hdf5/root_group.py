@@ -57,14 +57,16 @@ class RootGroup:
     @classmethod
     def of(cls, names: Sequence[bytes]) -> RootGroup:
         """Plan the group of these members."""
-        order = np.argsort(np.array(names, dtype=np.bytes_), kind="stable") if names else np.zeros(0, np.int64)
+        order = (
+            np.argsort(np.array(names, dtype=np.bytes_), kind="stable") if names else np.zeros(0, np.int64)
+        )
         parts = [padded(names[position] + b"\0") for position in order]
         offsets = np.zeros(len(parts), dtype=np.uint64)
         np.cumsum([8, *map(len, parts[:-1])][: len(parts)], out=offsets)
         levels = [_bounds(len(names), _LEAF_ENTRIES)]
         while True:
             levels.append(_bounds(len(levels[-1]) - 1, _CHILDREN))
-            if len(levels[-1]) <= 2:  # noqa: PLR2004 - two bounds are one node: the root of the tree
+            if len(levels[-1]) <= 2:
                 break
         return cls(names, order, bytes(8) + b"".join(parts), offsets, tuple(levels))
 
@@ -85,7 +87,9 @@ class RootGroup:
         links = struct.pack("<QQ", trees[-1], heap)
         spare = message(0, bytes(_SPARE))
         parts = [_superblock(root, links, end), header([message(0x11, links), spare])]
-        parts.append(struct.pack("<4sB3xQQQ", b"HEAP", 0, len(self.heap), _NO_FREE_BLOCK, heap + _HEAP_HEADER))
+        parts.append(
+            struct.pack("<4sB3xQQQ", b"HEAP", 0, len(self.heap), _NO_FREE_BLOCK, heap + _HEAP_HEADER)
+        )
         parts += [self.heap, self._symbol_nodes(addresses)]
         below, highest = symbols, self._highest_names(self.levels[0])
         for level, (start, bounds) in enumerate(zip(trees, self.levels[1:], strict=True)):
@@ -111,7 +115,9 @@ class RootGroup:
         if len(self.names) == 0:
             return b""
         counts = np.diff(bounds)
-        nodes = np.zeros(len(counts), dtype=[("head", "V6"), ("count", "<u2"), ("entries", _ENTRY, _LEAF_ENTRIES)])
+        nodes = np.zeros(
+            len(counts), dtype=[("head", "V6"), ("count", "<u2"), ("entries", _ENTRY, _LEAF_ENTRIES)]
+        )
         nodes["head"] = np.void(b"SNOD\x01\x00")
         nodes["count"] = counts
         node = np.repeat(np.arange(len(counts)), counts)

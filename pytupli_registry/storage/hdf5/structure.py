@@ -233,7 +233,9 @@ class Structure:
         addresses = np.zeros(len(self._lengths), dtype=np.uint64)
         start = self._root.size
         for cohort in self._cohorts:
-            addresses[cohort.positions] = start + np.arange(len(cohort.positions)) * len(cohort.template.block)
+            addresses[cohort.positions] = start + np.arange(len(cohort.positions)) * len(
+                cohort.template.block
+            )
             start += cohort.size
         return addresses
 

@@ -43,11 +43,15 @@ class EpisodeReader:
         Raises:
             FormatError: the file does not hold what its index says.
         """
+        import h5py  # noqa: PLC0415
+
         where = f"/episode_{position}/{leaf.path}"
         with reading(self._path, where):
             stored = self._dataset(leaf, position)
-            if stored is None:
+            if stored is None and leaf.encoding == "irregular":
                 return None
+            if not isinstance(stored, h5py.Dataset):
+                raise FormatError(self._path, "it is missing", where=where)
             if leaf.encoding == "jpeg":
                 return self._decode(leaf, stored, where)
             values = stored[()]
@@ -55,7 +59,7 @@ class EpisodeReader:
                 return _texts(values)
             if leaf.is_array and (values.dtype != leaf.dtype or values.shape[1:] != leaf.row_shape):
                 raise FormatError(self._path, f"it holds {values.dtype} {values.shape}", where=where)
-            return values
+            return np.asarray(values)
 
     def rows(self, leaf: Leaf, first: int, last: int) -> NDArray[Any]:
         """Return an array leaf of the episodes from ``first`` to before ``last``, one after another."""
