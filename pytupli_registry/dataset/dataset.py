@@ -346,7 +346,8 @@ class Dataset:
             episode_id=int(self.fields["episode_id"].values[position]),
             seed=facts.get("seed"),
             options=_nested(_below(facts, "options.")) or None,
-            metadata=_below(facts, "metadata.") | {name: facts[name] for name in RECORDED_FIELDS if name in facts},
+            metadata=_below(facts, "metadata.")
+            | {name: facts[name] for name in RECORDED_FIELDS if name in facts},
         )
 
 

@@ -85,7 +85,9 @@ class EpisodeTable:
         ):
             for name in sorted({name for row in rows for name in row}):
                 recorded = prefix == "metadata" and name in RECORDED_FIELDS
-                fields[name if recorded else f"{prefix}.{name}"] = field_values([row.get(name) for row in rows])
+                fields[name if recorded else f"{prefix}.{name}"] = field_values(
+                    [row.get(name) for row in rows]
+                )
         return cls(lengths, fields)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import math
 import re
-import warnings
 from typing import TYPE_CHECKING
 
 from pytupli_registry.errors import FilterError, FilterSyntaxError, did_you_mean
@@ -65,7 +64,12 @@ _BITWISE: dict[type[ast.AST], str] = {ast.BitAnd: "and", ast.BitOr: "or", ast.In
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 _WHITE_SPACE = str.maketrans("\n\r\t\f\v", "     ")
-_TOKEN = re.compile(r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|['"#()\[\]{}]""")
+_NUMBER = r"0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?"
+_TOKEN = re.compile(
+    rf"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|(?<![\w.])(?:{_NUMBER})|['"#()\[\]{{}}]""", re.ASCII
+)
+_BAD_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\(?:[^'\"\\abfnrtv0-7xNuU\n]|[4-7][0-7]{2})")
+_PREFIX = re.compile(r"\b(?:[rbfut]|[bft]r|r[bft])\Z", re.IGNORECASE)
 _SIGNS = re.compile(rf"(?:[-+~]\s*|\bnot\b\s*){{{MAX_DEPTH},}}")
 
 
@@ -81,7 +85,7 @@ def parse(text: str) -> Expression:
     if len(text) > MAX_TEXT:
         raise FilterSyntaxError(f"A filter has at most {MAX_TEXT} characters; this one has {len(text)}.")
     check_unicode(text, None)
-    _check_brackets(text)
+    _check_tokens(text)
     plain = text.translate(_WHITE_SPACE)
     start = len(plain) - len(plain.lstrip(" "))
     if start == len(plain):
@@ -91,31 +95,42 @@ def parse(text: str) -> Expression:
     return _Reader(text, start).read(_syntax_tree(plain[start:], text, start))
 
 
-def _check_brackets(text: str) -> None:
-    """Refuse what would cost Python's own parser much before it could be refused by its tree."""
+def _check_tokens(text: str) -> None:
+    """Refuse what Python's own parser would crash on, take long over, ignore, or warn about."""
     depth = 0
     for found in _TOKEN.finditer(text):
         mark, position = found.group(), found.start()
-        if mark == "#":
-            raise FilterSyntaxError("A filter has no comments.", text=text, position=position)
-        if mark in {"'", '"'}:
-            raise FilterSyntaxError("This text in quotes is not closed.", text=text, position=position)
-        if mark in {"''", '""'} and text[found.end() : found.end() + 1] == mark[0]:
-            raise FilterSyntaxError("Write text in single or double quotes.", text=text, position=position)
+        problem = _problem(text, mark, position)
         depth += (mark in "([{") - (mark in ")]}")
         if depth > MAX_DEPTH:
-            raise FilterSyntaxError(
-                f"The filter is nested more than {MAX_DEPTH} levels deep.", text=text, position=position
-            )
+            problem = f"The filter is nested more than {MAX_DEPTH} levels deep."
+        if problem:
+            raise FilterSyntaxError(problem, text=text, position=position)
     if signs := _SIGNS.search(text):
         raise FilterSyntaxError("That is a long row of signs.", text=text, position=signs.start())
 
 
+def _problem(text: str, mark: str, position: int) -> str | None:
+    if mark == "#":
+        return "A filter has no comments."
+    end = position + len(mark)
+    after = text[end : end + 1]
+    if mark[0].isdigit() or mark[0] == ".":
+        return f"The number {mark:.40} runs into a name." if after.isalnum() or after == "_" else None
+    if mark[0] not in "'\"":
+        return None
+    if mark in {"'", '"'}:
+        return "This text in quotes is not closed."
+    if mark in {"''", '""'} and after == mark[0]:
+        return "Write text in single or double quotes."
+    if _PREFIX.search(text[max(position - 3, 0) : position]):
+        return "Text in a filter has no letter before its quotes."
+    return "The text in quotes holds an unknown escape." if _BAD_ESCAPE.search(mark) else None
+
+
 def _syntax_tree(plain: str, text: str, start: int) -> ast.expr:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # such as for invalid escapes: Python then raises SyntaxError
-            return ast.parse(plain, mode="eval").body
+        return ast.parse(plain, mode="eval").body
     except SyntaxError as error:
         position = min(start + max((error.offset or 1) - 1, 0), len(text))
         message = error.msg.split("(<unknown>")[0].strip().rstrip(".")

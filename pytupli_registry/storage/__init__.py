@@ -1,0 +1,1 @@
+"""Datasets on disk: written, indexed, verified, mapped."""

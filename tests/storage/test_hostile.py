@@ -165,7 +165,9 @@ def test_one_dataset_under_many_names(ours, workshop):
     """A small file that declares terabytes by repeating itself."""
     with edit(ours) as file:
         episode = file["episode_0"]
-        episode.create_dataset("infos/big", data=np.zeros((5, 1_000_000)), chunks=(5, 1000), compression="gzip")
+        episode.create_dataset(
+            "infos/big", data=np.zeros((5, 1_000_000)), chunks=(5, 1000), compression="gzip"
+        )
         for number in range(100):
             episode[f"infos/copy{number}"] = episode["infos/big"]
     refused(ours, workshop.store.cache, "declares more than")

@@ -61,6 +61,8 @@ def assert_same(found, dataset):
 
 
 def test_reads_what_we_write(interpreter, workshop, kind):
+    if "0.5.0" in str(interpreter) and kind in {"multi", "multibinary", "tuple"}:
+        pytest.skip("Minari 0.5.0 cannot describe a MultiBinary space, whoever wrote it")
     workshop.minari(kind, jpeg_encoding=False).storage.update_episode_metadata(
         [{"month": "June", "level": 3}] * 4
     )
