@@ -599,6 +599,7 @@ def test_episodes_without_steps():
     source = source_of([[], [1.0]])
     assert episodes("any(reward > 0)", source) == [False, True]
     assert episodes("all(reward > 5)", source) == [True, False]
+    assert episodes("all(reward > 5) == True", source) == [True, False]
     assert episodes("count(reward > 0) == 0 and sum(reward) == 0", source) == [True, False]
     assert episodes("mean(reward) is None and min(reward) is None and max(reward) is None", source) == [
         True,
@@ -820,6 +821,19 @@ def test_errors_of_filters_without_text_point_into_their_canonical_text():
     with pytest.raises(UnknownField) as caught:
         select_episodes(t.compare(t.Field("lenght"), ">", Literal(3)) & Literal(True), TWO, np.arange(2))
     assert (caught.value.text, caught.value.position) == ("lenght > 3 and True", 0)
+
+
+def test_missing_values():
+    source = source_of([[1.0], [2.0], [3.0]])
+    source.fields["metadata.site"] = field_values([1, None, 2])
+    assert episodes("site in [1, None]", source) == [True, True, False]
+    assert episodes("site not in [1, None]", source) == [False, False, True]
+    assert episodes("site in [1]", source) == [True, False, False]
+    assert episodes("site not in [1]", source) == [False, True, True]
+    assert episodes("site < 5 or site >= 5", source) == [True, False, True]
+    assert episodes("not site < 5", source) == [False, True, False]
+    assert episodes("site + 1 is None and site != site", source) == [False, True, False]
+    assert episodes("policy is None and policy != 'dqn' and not policy == 'dqn'", source) == [True] * 3
 
 
 def test_equality_across_types_is_no_and_its_complement_yes():

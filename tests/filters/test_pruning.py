@@ -140,6 +140,11 @@ def test_infinite_bounds_do_not_hide_a_nan():
     assert found.tolist() == [False, False, False, False, True, False]
 
 
+def test_bounds_around_zero_have_no_smallest_size():
+    source = Zoned(KNOWN)
+    assert select_steps(parse("abs(observation[0]) >= 1"), source, np.array([2])).tolist() == [True, False]
+
+
 def test_rounded_bounds_of_large_whole_numbers_settle_nothing():
     exact = 2**53 + 1
 

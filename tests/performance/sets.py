@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from gymnasium import spaces
-from pytupli_registry.storage.local import LocalStore
 
 from pytupli_registry import Episode
+from pytupli_registry.storage.local import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from sets import BIG, CARTPOLE, IMAGE, XL, L, M, Shape, episodes, store, write_minari, write_ours
+from sets import BIG, CARTPOLE, IMAGE, XL, L, M, Shape, episodes, write_minari, write_ours
 from table import Row, faster, seconds, spoken
 
 if TYPE_CHECKING:
