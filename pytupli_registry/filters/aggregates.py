@@ -33,10 +33,9 @@ class OverComponentsPlan(Plan):
 
     def column(self, rows: Rows) -> Column:
         """Reduce each row."""
-        found = evaluate(self.operand, rows)
-        values = truth(found) if self.operand.kind == "bool" else np.asarray(found.values)
-        values = np.broadcast_to(values, (len(rows), *self.operand.shape))
-        if found.missing is None or self.operand.kind == "bool":
+        found = _usable(self.function, evaluate(self.operand, rows))
+        values = np.broadcast_to(np.asarray(found.values), (len(rows), *self.operand.shape))
+        if found.missing is None:
             return Column(reduced(self.function, values, whole=self.kind == "int"))
         missing = found.missing.any(axis=tuple(range(1, found.missing.ndim)))
         return Column(reduced(self.function, values, whole=self.kind == "int"), np.asarray(missing))
@@ -70,7 +69,8 @@ class OverStepsPlan(Plan):
         return self._without_steps(rows, values, missing)
 
     def _of_group(self, steps: StepRows) -> Column:
-        values, missing = evaluate_steps(self.operand, steps)
+        operand = _usable(self.function, evaluate_steps(self.operand, steps))
+        values, missing = np.asarray(operand.values), operand.missing
         filled = np.flatnonzero(steps.counts)
         starts = (np.cumsum(steps.counts) - steps.counts)[filled]
         counts = steps.counts[filled]
@@ -94,6 +94,11 @@ class OverStepsPlan(Plan):
         if self.function != "sum":
             missing = missing | empty
         return Column(values, missing if missing.any() else None)
+
+
+def _usable(function: str, column: Column) -> Column:
+    """Return what an aggregate works on: conditions have an answer everywhere, numbers may be missing."""
+    return Column(truth(column)) if function in {"any", "all", "count"} else column
 
 
 def _aggregated(

@@ -93,4 +93,4 @@ def _answers(plan: Plan, rows: EpisodeRows) -> NDArray[np.bool_]:
 
 
 def _step_answers(plan: Plan, reader: Reader, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return evaluate_steps(plan, StepRows.whole(reader, positions))[0]
+    return truth(evaluate_steps(plan, StepRows.whole(reader, positions)))

@@ -386,26 +386,25 @@ class CallPlan(Plan):
         return Column(contained(self.function, *(evaluate(argument, rows) for argument in self.arguments)))
 
 
-def evaluate_steps(plan: Plan, steps: StepRows) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+def evaluate_steps(plan: Plan, steps: StepRows) -> Column:
     """Compute a plan for many steps in blocks that fit in the cache.
 
     Returns:
-        The values, with missing yes-or-no values as no, and which are missing, or None.  # (n,) each
+        A value for every step.  # (n,)
     """
     values: NDArray[Any] | None = None
     missing: NDArray[np.bool_] | None = None
     for place, block in step_blocks(steps.reader, steps.positions, block_rows(plan)):
         found = evaluate(plan, block)
-        part = truth(found) if plan.kind == "bool" else np.asarray(found.values)
+        part = np.asarray(found.values)
         if values is None:
             values = np.empty(len(steps), dtype=part.dtype)
         values[place] = part
-        if found.missing is not None and plan.kind != "bool":
+        if found.missing is not None:
             missing = np.zeros(len(steps), dtype=np.bool_) if missing is None else missing
             missing[place] = found.missing
-    if values is None:
-        values = np.empty(0, dtype=np.bool_ if plan.kind == "bool" else np.float64)
-    return values, missing
+    empty: NDArray[Any] = np.empty(0, dtype=np.bool_ if plan.kind == "bool" else np.float64)
+    return Column(empty if values is None else values, missing)
 
 
 def block_rows(plan: Plan) -> int:

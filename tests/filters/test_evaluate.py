@@ -833,6 +833,10 @@ def test_missing_values():
     assert episodes("site < 5 or site >= 5", source) == [True, False, True]
     assert episodes("not site < 5", source) == [False, True, False]
     assert episodes("site + 1 is None and site != site", source) == [False, True, False]
+    source.fields["metadata.expert"] = field_values([True, None, False])
+    assert episodes("mean(episode.expert) is None", source) == [False, True, False]
+    assert episodes("sum(episode.expert) == 1", source) == [True, False, False]
+    assert episodes("count(episode.expert) == 0", source) == [False, True, True]
     assert episodes("policy is None and policy != 'dqn' and not policy == 'dqn'", source) == [True] * 3
 
 

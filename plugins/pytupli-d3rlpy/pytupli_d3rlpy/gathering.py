@@ -6,39 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytupli_d3rlpy.rows import as_float32
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pytupli_d3rlpy.rows import Rows
 
-__all__ = ["Window", "as_float32", "stack_frames"]
-
-_SCRATCH = 96 * 1024  # bytes; larger blocks go back to the operating system, and cost page faults each time
-
-
-def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return d3rlpy's dtype in C order, without a copy where that is what it is."""
-    return np.ascontiguousarray(values, dtype=np.float32)
+__all__ = ["Window", "stack_frames"]
 
 
 class Window:
     """The ``size`` steps up to one of each episode, of which some may lie before its beginning.
 
     Attributes:
-        within: numbers of the steps in their episode, 0 where it has not begun.  # (n, size) int64
-        valid: where it has begun.  # (n, size) bool
-        missing: indices of where it has not; None if it has everywhere.
+        first: number of the first of them in its episode, negative where it has not begun.  # (n,) int64
+        size: steps of one window.
+        timesteps: numbers of the steps in their episode, from 1; 0 where it has not begun.  # (n, size) int64
+        missing: where it has not begun; None if it has everywhere.  # (n, size) bool
     """
 
-    __slots__ = ("missing", "valid", "within")
+    __slots__ = ("first", "missing", "size", "timesteps")
 
     def __init__(self, ends: NDArray[np.int64], size: int) -> None:
-        self.within = ends[:, None] + np.arange(1 - size, 1)
-        self.valid = self.within >= 0
+        self.size = size
+        self.first = ends - (size - 1)
+        self.timesteps = self.first[:, None] + np.arange(1, size + 1)
         self.missing = None
-        if not self.valid[:, 0].all():
-            self.missing = np.nonzero(~self.valid)
-            self.within[self.missing] = 0
+        if self.first.min(initial=0) < 0:
+            np.maximum(self.timesteps, 0, out=self.timesteps)
+            self.missing = self.timesteps == 0
 
     def gather(self, rows: Rows, starts: NDArray[np.int64]) -> NDArray[Any]:
         """Gather the rows of the steps in their own dtype, zeros where the episode has not begun.
@@ -50,19 +47,20 @@ class Window:
         Returns:
             Values of every step.  # (n, size, *shape)
         """
-        return self.fill(rows.take(starts[:, None] + self.within), 0)
+        first = starts + self.first
+        if self.missing is not None and first.min() < 0:
+            return self.fill(rows.take(self._numbers(starts)), 0)
+        # Where the episode has not begun, these are rows of the one before it.
+        return self.fill(rows.windows(first, self.size), 0)
 
     def gather_float32(self, rows: Rows, starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Gather as :meth:`gather` does, in d3rlpy's dtype, a few episodes at a time: their copy stays in cache."""
-        n, size = self.within.shape
-        few = max(_SCRATCH // max(size * int(np.prod(rows.shape)) * rows.dtype.itemsize, 1), 1)
-        if few >= n or rows.dtype == np.float32:
-            return as_float32(self.gather(rows, starts))
-        values = np.empty((n, size, *rows.shape), dtype=np.float32)
-        for begin in range(0, n, few):
-            part = slice(begin, begin + few)
-            values[part] = rows.take(starts[part, None] + self.within[part])
-        return self.fill(values, 0)
+        """Gather as :meth:`gather` does, in d3rlpy's dtype."""
+        if rows.is_large:
+            return self.fill(rows.take_float32(self._numbers(starts)), 0)
+        return as_float32(self.gather(rows, starts))
+
+    def _numbers(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        return starts[:, None] + np.maximum(self.timesteps - 1, 0)
 
     def fill(self, values: NDArray[Any], value: float) -> NDArray[Any]:
         """Put a value, in place, where the episode has not begun.  # (n, size, …)"""  # noqa: D415

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from d3rlpy.dataset import Signature
 
+from pytupli_d3rlpy.rests import RewardSums
 from pytupli_d3rlpy.rows import PlainRows, Rows
 from pytupli_d3rlpy.steps import StepIndex, TruncatedTail
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pytupli_d3rlpy.actions import ActionRule
     from pytupli_d3rlpy.observations import ObservationRule
     from pytupli_registry import Dataset
@@ -32,7 +31,7 @@ class Source:
         has_tuple_observations: whether d3rlpy sees a tuple.
         actions: T rows an episode.
         rewards: T rows an episode, of shape (1,).
-        reward_values: the same values.  # (rows,)
+        reward_sums: what is left to earn.
     """
 
     index: StepIndex
@@ -40,7 +39,7 @@ class Source:
     has_tuple_observations: bool
     actions: Rows
     rewards: Rows
-    reward_values: NDArray[Any]
+    reward_sums: RewardSums
 
     @classmethod
     def of(
@@ -66,7 +65,7 @@ class Source:
             has_tuple_observations=observations.is_tuple,
             actions=actions.rows(dataset),
             rewards=PlainRows(rewards, (1,)),
-            reward_values=np.asarray(rewards).view(np.ndarray).reshape(-1),
+            reward_sums=RewardSums(index, np.asarray(rewards).view(np.ndarray).reshape(-1)),
         )
 
     @property

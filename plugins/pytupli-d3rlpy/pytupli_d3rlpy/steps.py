@@ -127,6 +127,11 @@ class StepIndex:
             padded=~terminated if self.tail == "keep" else np.zeros(len(within), dtype=np.bool_),
         )
 
+    def extents(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return first T-row and length of the episodes with transitions, and whether d3rlpy sees one row more."""
+        padded = ~self._terminated[self.positions] & (self.tail == "keep")
+        return self._row_starts[self.positions], self._lengths[self.positions], padded
+
     def episode(self, position: int) -> tuple[int, int, bool]:
         """Return first T-row, length, and whether it ended in a terminal state, truncated as well or not."""
         return (

@@ -20,7 +20,8 @@ from d3rlpy.dataset import (
     TransitionPickerProtocol,
 )
 
-from pytupli_d3rlpy.gathering import Window, as_float32, stack_frames
+from pytupli_d3rlpy.gathering import Window, stack_frames
+from pytupli_d3rlpy.rows import as_float32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,14 +165,14 @@ def _observations(
         now, after = as_float32(stacked[0]), as_float32(stacked[1])
     else:
         first = steps.observation_starts + steps.numbers
-        now, after = _split(rows.take(np.concatenate([first, first + leap.intervals])))
+        now, after = _gather_pairs(rows, first, first + leap.intervals)
     after[leap.terminal] = 0
     return now, after
 
 
 def _actions(rows: Rows, steps: Steps, leap: _Leap) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     first = steps.starts + steps.numbers
-    now, after = _split(rows.take(np.concatenate([first, first + leap.intervals])))
+    now, after = _gather_pairs(rows, first, first + leap.intervals)
     after[steps.numbers + leap.intervals >= steps.lengths] = 0
     return now, after
 
@@ -179,7 +180,7 @@ def _actions(rows: Rows, steps: Steps, leap: _Leap) -> tuple[NDArray[np.float32]
 def _rewards(rows: Rows, steps: Steps, leap: _Leap, picker: TransitionPickerProtocol) -> NDArray[np.float32]:
     first = steps.starts + steps.numbers
     if not isinstance(picker, MultiStepTransitionPicker):
-        return as_float32(rows.take(first))
+        return rows.take_float32(first)
     returns = np.empty((len(steps), 1), dtype=np.float32)
     for interval in np.unique(leap.intervals):
         # The same numbers in the same order as d3rlpy: NumPy's sums and powers depend on the length.
@@ -190,8 +191,9 @@ def _rewards(rows: Rows, steps: Steps, leap: _Leap, picker: TransitionPickerProt
     return returns
 
 
-def _split(both: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the two halves of rows gathered together, so that neighbours are read from disk together."""
-    cast = as_float32(both)
-    half = len(cast) // 2
-    return cast[:half], cast[half:]
+def _gather_pairs(
+    rows: Rows, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return rows gathered together, so that neighbours are read from disk together."""
+    both = rows.take_float32(np.concatenate([first, second]))
+    return both[: len(first)], both[len(first) :]

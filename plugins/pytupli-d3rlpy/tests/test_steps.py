@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytupli_d3rlpy.steps import _OwnerTable
-from pytupli_d3rlpy.trajectories import _sums
+from pytupli_d3rlpy.rests import sums_of
 
 
 @given(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 2000)), min_size=1, max_size=60).filter(any))
@@ -26,11 +26,11 @@ def test_sums_are_numpy_s_bit_by_bit(sizes, dtype, seed):
     if not dtype.startswith("f"):
         parts = [rng.integers(0, 200, size).astype(dtype) for size in sizes]
     expected = [np.sum(part[:, None]) for part in parts]
-    found = _sums(parts, np.zeros(1, dtype=dtype))
+    found = sums_of(parts, np.zeros(1, dtype=dtype))
     assert found.dtype == expected[0].dtype
     assert found.tobytes() == np.array(expected).tobytes()
 
 
 def test_long_sums_are_numpy_s_too():
     parts = [np.random.default_rng(0).standard_normal(70_000), np.ones(3)]
-    np.testing.assert_array_equal(_sums(parts, np.zeros(1)), [np.sum(part) for part in parts])
+    np.testing.assert_array_equal(sums_of(parts, np.zeros(1)), [np.sum(part) for part in parts])

@@ -14,7 +14,6 @@ not ours to lay out (text, JPEG, irregular infos) is added through the library a
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,19 +26,8 @@ from pytupli_registry.storage.hdf5.attribute_values import (
     encode_values,
     relocate,
 )
-from pytupli_registry.storage.hdf5.messages import (
-    HEADER_PREFIX,
-    MESSAGE_PREFIX,
-    UNDEFINED,
-    attribute_message,
-    dataspace,
-    datatype,
-    hard_link,
-    header,
-    link_info,
-    message,
-)
 from pytupli_registry.storage.hdf5.root_group import RootGroup
+from pytupli_registry.storage.hdf5.template import Group, Slot, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,97 +43,6 @@ _CHUNK = 2048  # episodes whose headers are made at once
 
 
 @dataclass(frozen=True, slots=True)
-class _Slot:
-    """A number in the template that differs between episodes.
-
-    Attributes:
-        at: byte offset in the template.
-        kind: ``block`` (address relative to the episode's block), ``rows``, ``bytes`` or ``address`` of a leaf.
-        relative: for ``block``: offset of the target in the block.
-        leaf: for the other kinds.
-    """
-
-    at: int
-    kind: str
-    relative: int = 0
-    leaf: Leaf | None = None
-
-
-@dataclass(slots=True)
-class _Group:
-    """A group of the template: subgroups, or the leaf where it ends."""
-
-    children: dict[str, _Group]
-    leaf: Leaf | None = None
-
-    @classmethod
-    def of(cls, leaves: Sequence[Leaf], groups: Sequence[str]) -> _Group:
-        root = cls({})
-        for path in groups:
-            root._at(path)
-        for leaf in leaves:
-            root._at(leaf.path).leaf = leaf
-        return root
-
-    def _at(self, path: str) -> _Group:
-        group = self
-        for name in path.split("/"):
-            group = group.children.setdefault(name, _Group({}))
-        return group
-
-
-class _Template:
-    """The block of one episode: its headers one after another, and where to fill in numbers."""
-
-    def __init__(self, root: _Group, forms: Sequence[tuple[str, AttributeForm]]) -> None:
-        self.slots: list[_Slot] = []
-        self.values: dict[str, int] = {}  # where the value of an attribute lies
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._add_group(root, forms)
-        self.block = b"".join(self._parts)
-
-    def _add_group(self, group: _Group, forms: Sequence[tuple[str, AttributeForm]] = ()) -> int:
-        """Append a group's header and, after it, its members; return where the header lies."""
-        start, messages, links = self._size, [*link_info(len(group.children))], {}
-        at = start + HEADER_PREFIX + sum(map(len, messages))
-        for name in group.children:
-            body, place = hard_link(name)
-            links[name] = at + place
-            messages.append(body)
-            at += len(body)
-        for name, form in forms:
-            body, place = attribute_message(name, form.dtype, form.shape, form.size)
-            self.values[name] = at + place
-            messages.append(body)
-            at += len(body)
-        self._append(header(messages))
-        for name, child in group.children.items():
-            target = self._add_group(child) if child.leaf is None else self._add_dataset(child.leaf)
-            self.slots.append(_Slot(links[name], "block", relative=target))
-        return start
-
-    def _add_dataset(self, leaf: Leaf) -> int:
-        start = self._size
-        space = message(0x01, dataspace((0, *leaf.row_shape)))
-        kind = message(0x03, datatype(leaf.dtype), constant=True)
-        fill = message(0x05, bytes((2, 1, 1, 0)), constant=True)  # allocated early, never filled, no value
-        layout = message(0x08, struct.pack("<BBQQ", 3, 1, UNDEFINED, 0))
-        self._append(header([space, kind, fill, layout]))
-        body = start + HEADER_PREFIX + MESSAGE_PREFIX
-        self.slots.append(_Slot(body + 8, "rows", leaf=leaf))
-        if leaf.row_bytes:
-            body += len(space) + len(kind) + len(fill)
-            self.slots.append(_Slot(body + 2, "address", leaf=leaf))
-            self.slots.append(_Slot(body + 10, "bytes", leaf=leaf))
-        return start
-
-    def _append(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._size += len(part)
-
-
-@dataclass(frozen=True, slots=True)
 class _Cohort:
     """Episodes whose attributes have the same names and forms; their blocks lie together.
 
@@ -156,7 +53,7 @@ class _Cohort:
     """
 
     positions: NDArray[np.int64]
-    template: _Template
+    template: Template
     values: Mapping[str, tuple[AttributeForm, NDArray[np.uint8]]]
 
     @property
@@ -196,7 +93,7 @@ class Structure:
         self._lengths = np.asarray(lengths, dtype=np.int64)
         self._row_starts = np.cumsum(self._lengths) - self._lengths
         heap = TextHeap()
-        self._cohorts = _find_cohorts(_Group.of(leaves, groups), self._lengths, attributes, heap)
+        self._cohorts = _find_cohorts(Group.of(leaves, groups), self._lengths, attributes, heap)
         self._root = RootGroup.of([b"episode_%d" % number for number in range(len(self._lengths))])
         heap_start = self._root.size + sum(cohort.size for cohort in self._cohorts)
         self.header_size = heap_start + heap.close()
@@ -251,7 +148,7 @@ class Structure:
         return blocks.tobytes()
 
     def _numbers(
-        self, slot: _Slot, positions: NDArray[np.int64], addresses: NDArray[np.uint64]
+        self, slot: Slot, positions: NDArray[np.int64], addresses: NDArray[np.uint64]
     ) -> NDArray[np.uint64]:
         """Return what a slot holds in the blocks of some episodes."""
         if slot.leaf is None:
@@ -266,7 +163,7 @@ class Structure:
 
 
 def _find_cohorts(
-    group: _Group, lengths: NDArray[np.int64], attributes: Sequence[Mapping[str, Any]], heap: TextHeap
+    group: Group, lengths: NDArray[np.int64], attributes: Sequence[Mapping[str, Any]], heap: TextHeap
 ) -> list[_Cohort]:
     found: dict[tuple[tuple[str, AttributeForm], ...], list[int]] = {}
     for position, values in enumerate(attributes):
@@ -282,6 +179,6 @@ def _find_cohorts(
         }
         for name, form in forms:
             values[name] = (form, encode_values(form, [attributes[member][name] for member in members], heap))
-        template = _Template(group, [(name, form) for name, (form, _) in values.items()])
+        template = Template(group, [(name, form) for name, (form, _) in values.items()])
         cohorts.append(_Cohort(positions, template, values))
     return cohorts
