@@ -9,13 +9,14 @@ from pytupli_registry.dataset.runs import kept_episodes
 from pytupli_registry.errors import DatasetNotFound, EpisodeError, InvalidReference
 from pytupli_registry.references import Reference
 from pytupli_registry.storage import commit
+from pytupli_registry.storage.forms import stored_dtypes
 from pytupli_registry.storage.local import LocalStore, open_directory
 from pytupli_registry.storage.repack import repack as repack_dataset
 from pytupli_registry.storage.target import spool_root
 from pytupli_registry.validation import validate as validate_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import gymnasium
 
@@ -104,9 +105,9 @@ def write(
         DatasetExists: there is a dataset of that id.
         EpisodeError: an episode breaks the T / T+1 rule or does not fit the spaces.
     """
-    store = LocalStore.from_environment()
+    store, new_id = LocalStore.from_environment(), _local_id(dataset_id)
     with store.writer(
-        dataset_id,
+        new_id,
         observation_space=observation_space,
         action_space=action_space,
         env_spec=env_spec,
@@ -114,7 +115,7 @@ def write(
     ) as writer:
         for episode in episodes:
             writer.add(episode)
-    return store.open(dataset_id)
+    return store.open(new_id)
 
 
 def save(dataset: Dataset, dataset_id: str, *, advance: Callable[[int], None] | None = None) -> Dataset:
@@ -143,14 +144,20 @@ def save(dataset: Dataset, dataset_id: str, *, advance: Callable[[int], None] | 
             f"The filters keep nothing of {metadata.dataset_id}.",
             hint="A dataset needs at least one episode.",
         )
-    return write(
-        dataset_id,
-        _advancing(kept_episodes(dataset), advance),
+    store, new_id = LocalStore.from_environment(), _local_id(dataset_id)
+    with store.writer(
+        new_id,
         observation_space=metadata.observation_space,
         action_space=metadata.action_space,
         env_spec=metadata.env_spec,
         extra={**metadata.extra, **{key: value for key, value in origin.items() if value is not None}},
-    )
+        dtypes=stored_dtypes(dataset.leaves),
+    ) as writer:
+        for episode in kept_episodes(dataset):
+            writer.add(episode)
+            if advance is not None:
+                advance(1)
+    return store.open(new_id)
 
 
 def append(dataset_id: str, episodes: Iterable[Episode]) -> Dataset:
@@ -194,8 +201,9 @@ def import_dataset(
     """
     store = LocalStore.from_environment()
     path = Path(source)
-    directory = _data_directory(path) if path.is_dir() else store.data_path(_local_id(str(source)))
-    return store.adopt(directory, dataset_id, advance=advance)
+    is_path = path.is_dir() or str(source).startswith((".", "/", "~"))
+    directory = _data_directory(path) if is_path else store.data_path(_local_id(str(source)))
+    return store.adopt(directory, None if dataset_id is None else _local_id(dataset_id), advance=advance)
 
 
 def repack(reference: str) -> Dataset:
@@ -215,18 +223,20 @@ def unfinished() -> list[Unfinished]:
     return commit.unfinished(LocalStore.from_environment().root)
 
 
-def recover(spool: str | Path) -> Dataset:
+def recover(spool: str | Path, dataset_id: str | None = None) -> Dataset:
     """Turn a recording that was cut off into its dataset; every whole episode is kept.
 
     Args:
         spool: its directory, or its name as :func:`unfinished` gives it.
+        dataset_id: make a new dataset of this id instead, as where the intended one exists by now.
 
     Raises:
         WriteError: it is being written to, or holds no whole episode.
         DatasetExists: there is a dataset of its id by now.
         FormatError: there is no such spool.
     """
-    return open_directory(commit.recover(_spool(spool)))
+    new_id = None if dataset_id is None else _local_id(dataset_id)
+    return open_directory(commit.recover(_spool(spool), dataset_id=new_id))
 
 
 def discard(spool: str | Path) -> None:
@@ -279,10 +289,3 @@ def _data_directory(path: Path) -> Path:
         if (directory / "main_data.hdf5").is_file():
             return directory
     raise DatasetNotFound(str(path), "that directory")
-
-
-def _advancing(episodes: Iterator[Episode], advance: Callable[[int], None] | None) -> Iterator[Episode]:
-    for episode in episodes:
-        yield episode
-        if advance is not None:
-            advance(1)

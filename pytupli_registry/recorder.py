@@ -15,8 +15,8 @@ import numpy as np
 from pytupli_registry.benchmarks.environments import describe_environment
 from pytupli_registry.dataset.buffers import InfoBuffer, RowBuffer, row_buffer
 from pytupli_registry.dataset.episode import Episode, Scalar
-from pytupli_registry.dataset.spaces import from_gymnasium
-from pytupli_registry.errors import EpisodeError, WriteError
+from pytupli_registry.dataset.spaces import from_gymnasium, to_gymnasium
+from pytupli_registry.errors import EpisodeError, SpaceError, WriteError
 from pytupli_registry.storage.commit import discard
 from pytupli_registry.storage.local import LocalStore
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.storage.writer import DatasetWriter
 
 __all__ = ["EpisodeSink", "Recorder", "StepRecord"]
@@ -153,7 +154,8 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
 
         Raises:
             WriteError: the environment is vectorised or resets itself, so that resets cannot be seen.
-            SpaceError: a space cannot be kept in a dataset.
+            SpaceError: a space cannot be kept in a dataset, or is not that of the one to append to.
+            DatasetNotFound: there is nothing to append to.
             DatasetExists: there is a dataset of that id, and ``append`` is not set.
         """
         _check_resets(env)
@@ -316,6 +318,7 @@ def _open_writer(
 ) -> DatasetWriter:
     store = LocalStore.from_environment()
     if append:
+        _check_spaces(store.open(dataset_id), spaces)
         return store.append(dataset_id)
     return store.writer(
         dataset_id,
@@ -324,6 +327,18 @@ def _open_writer(
         env_spec=describe_environment(env),
         extra=extra,
     )
+
+
+def _check_spaces(dataset: Dataset, spaces: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Check that what will be recorded is of the spaces that the dataset promises its readers."""
+    promised = {"observation": dataset.observation_space, "action": dataset.action_space}
+    for (name, wanted), given in zip(promised.items(), map(to_gymnasium, spaces), strict=True):
+        if wanted != given:
+            raise SpaceError(
+                f"The {name} space of {dataset.metadata.dataset_id!r} is {wanted!s:.120}, "
+                f"that of the environment {given!s:.120}.",
+                hint="Record a new dataset, or give the recorder the spaces that fit.",
+            )
 
 
 def _scalars(metadata: Mapping[Any, Any]) -> dict[str, Scalar]:

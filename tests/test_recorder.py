@@ -593,6 +593,16 @@ def test_appending_goes_on_where_the_dataset_ends(store: LocalStore) -> None:
         Recorder(short(), "pendulum/a-v0")
 
 
+def test_only_the_same_spaces_are_appended(store: LocalStore) -> None:
+    with Recorder(short(), "pendulum/a-v0") as env:
+        run(env, seed=0)
+    with pytest.raises(SpaceError, match="observation space of 'pendulum/a-v0'"):
+        Recorder(gymnasium.make("CartPole-v1"), "pendulum/a-v0", append=True)
+    with pytest.raises(SpaceError, match="action space of 'pendulum/a-v0'"):
+        Recorder(short(), "pendulum/a-v0", append=True, action_space=gymnasium.spaces.Box(-1, 1, (1,)))
+    assert unfinished(store.root) == []
+
+
 def test_an_exception_leaves_what_was_recorded_to_be_recovered(store: LocalStore) -> None:
     def fail() -> None:
         with Recorder(short(), "pendulum/a-v0") as env:

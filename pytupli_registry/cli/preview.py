@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ def command(
 
 def _transitions(dataset: Dataset, count: int) -> Iterator[dict[str, Any]]:
     ids = dataset.fields["episode_id"].values
+    if dataset.step_filter is None:  # every episode has a step at least: no more of them are needed
+        dataset = replace(dataset, positions=dataset.positions[:count])
     for batch in islice(dataset.batches(count), 1):
         for number, transition in enumerate(batch):
             yield {

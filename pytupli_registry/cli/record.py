@@ -27,7 +27,7 @@ __all__ = ["command"]
 @click.option("--action", "action_text", metavar="JSON", help="The action of the constant policy.")
 @click.option("--seed", type=click.IntRange(min=0), help="Episode i is reset with SEED + i; drawn otherwise.")
 @click.option("--max-steps", type=click.IntRange(min=1), help="A time limit other than the registered one.")
-@click.option("--append", is_flag=True, help="Add to the dataset if it exists.")
+@click.option("--append", is_flag=True, help="Add to a dataset that exists.")
 @click.option("--author", help="Kept with the dataset.")
 @click.option("--description", help="Kept with the dataset.")
 @json_option

@@ -10,6 +10,7 @@ import click
 
 from pytupli_registry.cli.options import complete_reference
 from pytupli_registry.cli.output import Output, json_option
+from pytupli_registry.errors import FormatError
 
 if TYPE_CHECKING:
     from pytupli_registry.validation import Report
@@ -38,7 +39,12 @@ def command(ctx: click.Context, reference: str | None, every: bool, no_adapters:
     for name in references:
         with output.progress(f"Checking {name}") as advance:
             place = Path(name) if Path(name).is_dir() else name
-            reports[name] = api.validate(place, adapters=not no_adapters, advance=advance)
+            try:
+                reports[name] = api.validate(place, adapters=not no_adapters, advance=advance)
+            except FormatError as error:
+                if not every:
+                    raise
+                reports[name] = _unreadable(error)
     documents = [
         {"reference": name, "ok": report.ok, **dataclasses.asdict(report)} for name, report in reports.items()
     ]
@@ -47,6 +53,14 @@ def command(ctx: click.Context, reference: str | None, every: bool, no_adapters:
             _show(output, name, report)
     if not all(report.ok for report in reports.values()):
         ctx.exit(1)
+
+
+def _unreadable(error: FormatError) -> Report:
+    """Return the report about a dataset that cannot be opened: the others are still to be checked."""
+    from pytupli_registry.validation.report import Problem, Report  # noqa: PLC0415 - lazy, for a fast `--help`
+
+    problem = Problem("error", error.where or "", f"It cannot be opened: {error.problem}.")
+    return Report(str(error.path), (problem,), 0, 0)
 
 
 def _show(output: Output, name: str, report: Report) -> None:

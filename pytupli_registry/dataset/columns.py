@@ -43,6 +43,9 @@ class Columns(Protocol):
         ``irregular`` what the episode holds: an array, a list of str, or None where it has no such leaf.
         """
 
+    def array_facts(self, position: int) -> Mapping[str, NDArray[Any]]:
+        """Return the facts about an episode that are arrays, by field name; the table has them as JSON text."""
+
 
 class ArrayColumns:
     """Columns held in memory."""
@@ -89,6 +92,11 @@ class ArrayColumns:
         start = int(self._stops[position - 1]) if position else 0
         shift = position * leaf.extra_row
         return self._values[path][start + shift : int(self._stops[position]) + shift + leaf.extra_row]
+
+    def array_facts(self, position: int) -> Mapping[str, NDArray[Any]]:
+        """Return nothing: episodes in memory are turned into a table with facts as text."""
+        del position
+        return {}
 
     def _add(self, path: str, values: list[Any]) -> None:
         root = path.split("/", 1)[0]

@@ -336,6 +336,8 @@ class Dataset:
             for name, column in self.fields.items()
             if (found := _fact(column, position)) is not None
         }
+        if any(isinstance(value, str) and value.startswith("[") for value in facts.values()):
+            facts |= self.columns.array_facts(position)
         return Episode(
             observations=unflatten(present, "observations"),
             actions=unflatten(present, "actions"),

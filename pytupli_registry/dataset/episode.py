@@ -90,6 +90,11 @@ class Episode:
             raise EpisodeError("An episode needs at least one step; this one has none.")
         for path, values in self.leaves().items():
             expected = length + _TREES.get(path.split("/", 1)[0], 0)
+            if not hasattr(values, "__len__") or getattr(values, "shape", None) == ():
+                raise EpisodeError(
+                    f"{path} is one value for the whole episode.",
+                    hint="It needs a row for each step, and infos one for the reset; facts about an episode are metadata.",
+                )
             if len(values) != expected:
                 raise EpisodeError(
                     f"{path} has {len(values)} rows where an episode of {length} steps needs {expected}.",

@@ -13,10 +13,12 @@ from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, 
 from pytupli_registry.errors import EpisodeError, WriteError
 from pytupli_registry.storage.columns import FileIdentity, MappedColumns
 from pytupli_registry.storage.commit import discard
-from pytupli_registry.storage.forms import EncodedFrames
+from pytupli_registry.storage.durable import sync
+from pytupli_registry.storage.forms import EncodedFrames, stored_dtypes
 from pytupli_registry.storage.hdf5.attributes import plain_seed
 from pytupli_registry.storage.hdf5.scan import scan
 from pytupli_registry.storage.stamps import Stamps, sha256_of
+from pytupli_registry.storage.target import commit_lock
 from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME
 from pytupli_registry.storage.writer import DatasetWriter
 
@@ -73,11 +75,7 @@ def adopt(
         env_spec=metadata.env_spec,
         extra=metadata.extra,
         jpeg_encoding=metadata.jpeg_encoding,
-        dtypes={
-            path: leaf.dtype
-            for path, leaf in columns.leaves.items()
-            if leaf.is_array and leaf.dtype is not None and not path.startswith("infos")
-        },
+        dtypes=stored_dtypes(columns.leaves),
         cache=cache,
     )
     try:
@@ -111,13 +109,15 @@ def adopt_in_place(
     before = FileIdentity.of(directory / DATA_NAME)
     try:
         made = adopt(directory, metadata, workplace, metadata.dataset_id, workplace, advance)
-        if FileIdentity.of(directory / DATA_NAME) != before:
-            raise WriteError(f"{metadata.dataset_id!r} was changed while it was read.", hint="Try again.")
-        # The same episodes in another file: between the two steps the old index is stale, which readers notice.
-        (made / DATA_NAME).replace(directory / DATA_NAME)
-        (made / INDEX_NAME).replace(directory / INDEX_NAME)
-        data_path = directory / DATA_NAME
-        Stamps(cache).record(data_path, directory / INDEX_NAME, sha256_of(data_path))
+        digest, data_path = sha256_of(made / DATA_NAME), directory / DATA_NAME
+        with commit_lock(root):  # or episodes that were appended since would be lost
+            if FileIdentity.of(data_path) != before:
+                raise WriteError(f"{metadata.dataset_id!r} was changed while it was read.", hint="Try again.")
+            # The same episodes in another file: between the two steps the old index is stale, which readers notice.
+            (made / DATA_NAME).replace(data_path)
+            (made / INDEX_NAME).replace(directory / INDEX_NAME)
+            sync(directory)
+            Stamps(cache).record(data_path, directory / INDEX_NAME, digest)
     except OSError as error:
         raise WriteError(f"{metadata.dataset_id!r} cannot be written: {error}.") from error
     finally:

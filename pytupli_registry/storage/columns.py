@@ -171,6 +171,16 @@ class MappedColumns:
         """Return the HDF5 attributes of one episode as they are."""
         return self._reader.attributes(position)
 
+    def array_facts(self, position: int) -> dict[str, NDArray[Any]]:
+        """Return the facts about one episode that are arrays, by field name."""
+        from pytupli_registry.storage.hdf5.attributes import field_name  # noqa: PLC0415 - h5py comes with it
+
+        return {
+            field_name(name): value
+            for name, value in self.attributes(position).items()
+            if isinstance(value, np.ndarray) and value.ndim
+        }
+
     def encoded_frames(self, path: str, position: int) -> list[bytes]:
         """Return the JPEG files of one episode as they were written."""
         return self._reader.encoded(self._leaves[path], position)

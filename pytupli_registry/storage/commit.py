@@ -8,12 +8,9 @@ and hash which of them it describes.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,26 +19,27 @@ import numpy as np
 from pytupli_registry.config import ClientConfig
 from pytupli_registry.dataset.table import FIXED_FIELDS
 from pytupli_registry.errors import DatasetExists, FormatError, PytupliError, WriteError
+from pytupli_registry.references import Reference
 from pytupli_registry.storage.columns import MappedColumns
-from pytupli_registry.storage.data_file import DataFile, extend, write
+from pytupli_registry.storage.data_file import DataFile, extend, file_sha256, write
+from pytupli_registry.storage.durable import sync, write_durably
 from pytupli_registry.storage.extents import leaf_starts
 from pytupli_registry.storage.facts import fact_columns, from_journal
 from pytupli_registry.storage.index import Index, build_index, write_index
-from pytupli_registry.storage.namespaces import describe_namespaces
+from pytupli_registry.storage.namespaces import check_new_id, make_namespaces
 from pytupli_registry.storage.spool import DESCRIPTION, Journal, lock_spool, read_journal
 from pytupli_registry.storage.stamps import Stamps
 from pytupli_registry.storage.target import (
     Base,
     Target,
+    commit_lock,
     data_identity,
     dataset_directory,
     spool_root,
-    write_durably,
 )
 from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME, METADATA_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
@@ -78,9 +76,10 @@ def unfinished(root: Path) -> list[Unfinished]:
             continue
         try:
             target, episodes = Target.load(spool), len(read_journal(spool).lengths)
-        except FormatError:
+            live = _is_live(spool)
+        except (FormatError, FileNotFoundError):  # the latter where its writer finishes just now
             continue
-        found.append(Unfinished(spool, target.metadata.dataset_id, episodes, _is_live(spool)))
+        found.append(Unfinished(spool, target.metadata.dataset_id, episodes, live))
     return found
 
 
@@ -92,19 +91,40 @@ def _is_live(spool: Path) -> bool:
         return True
 
 
-def recover(spool: Path, cache: Path | None = None) -> Path:
+def recover(spool: Path, cache: Path | None = None, dataset_id: str | None = None) -> Path:
     """Finish what a writer could not: return the data directory with the spool's complete episodes.
 
     An append is made to the dataset as it is now.
 
+    Args:
+        spool: its directory.
+        cache: where verification stamps are kept; None asks the environment.
+        dataset_id: make a new dataset of this id instead, as where the intended one exists by now.
+
     Raises:
         WriteError: a writer is at work on the spool, it holds no complete episode, or the disk is full.
         DatasetExists: there is a dataset of its id by now.
+        InvalidReference: ``dataset_id`` is none for a new dataset.
         FormatError: the directory is no spool, or a file is damaged.
     """
     _check_exists(spool)
     with lock_spool(spool):
+        if dataset_id is not None:
+            _rename(spool, Reference.parse_dataset(dataset_id).dataset_id)
         return finish(spool, cache, rebase=True)
+
+
+def _rename(spool: Path, dataset_id: str) -> None:
+    """Let a spool become a new dataset of another id."""
+    target = Target.load(spool)
+    if (spool / _MARKER).exists() and not (spool / _NEXT / DATA_NAME).exists():
+        raise WriteError(
+            f"The episodes are in {target.metadata.dataset_id!r} already.",
+            hint=f"`pytupli recover {spool.name}` finishes that.",
+        )
+    check_new_id(spool.parent.parent, dataset_id)
+    (spool / _MARKER).unlink(missing_ok=True)
+    Target(replace(target.metadata, dataset_id=dataset_id), None).save(spool)
 
 
 def discard(spool: Path) -> None:
@@ -130,13 +150,16 @@ def _sweep(directory: Path) -> None:
     """Remove what crashes have left: spools that are done, and old ones that were never begun."""
     yesterday = time.time() - 86_400
     for spool in directory.glob("*/"):
-        begun = (spool / DESCRIPTION).exists() or spool.stat().st_mtime > yesterday
+        try:
+            begun = (spool / DESCRIPTION).exists() or spool.stat().st_mtime > yesterday
+        except FileNotFoundError:  # somebody discards it just now
+            continue
         if spool.name.startswith(_DONE) or not begun:
             shutil.rmtree(spool, ignore_errors=True)
 
 
 def _check_exists(spool: Path) -> None:
-    if not spool.is_dir():
+    if not (spool / DESCRIPTION).is_file():  # a mistyped path must not be taken for one, and deleted
         raise FormatError(spool, "there is no such spool", hint="`pytupli recover` lists those there are.")
 
 
@@ -155,29 +178,23 @@ def finish(spool: Path, cache: Path | None = None, *, rebase: bool = False) -> P
     cache = ClientConfig.from_environment().cache_path if cache is None else cache
     change = _Change(spool, Target.load(spool), cache)
     try:
-        with _commit_lock(spool.parent):
+        with commit_lock(spool.parent.parent):
             if rebase and change.is_outdated():
                 change.drop()
         if not change.marker.exists():
             change.build(rebase=rebase)
-        with _commit_lock(spool.parent):
+        with commit_lock(spool.parent.parent):
             return change.roll_forward()
+    except DatasetExists as error:
+        error.add_note(
+            f"The episodes are kept: `pytupli recover {spool.name} --as NEW-ID` makes another dataset."
+        )
+        raise
     except OSError as error:
         raise WriteError(
             f"{change.dataset_id!r} could not be written: {error}.",
             hint=f"Every episode is kept in the spool {spool.name}: make room, then `pytupli recover {spool.name}`.",
         ) from error
-
-
-@contextmanager
-def _commit_lock(directory: Path) -> Iterator[None]:
-    """Let one process at a time move files into the store."""
-    handle = os.open(directory / "commit.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 class _Change:
@@ -192,6 +209,7 @@ class _Change:
         self._root = spool.parent.parent
         self._directory = dataset_directory(self._root, self.dataset_id)
         self._cache = cache
+        self._built = False
 
     def drop(self) -> None:
         """Forget what was built; the episodes stay."""
@@ -224,11 +242,12 @@ class _Change:
             if not complete:
                 shutil.rmtree(self._next, ignore_errors=True)
         for name in _ORDER:
-            _sync(self._next / name)
-        _sync(self._next)
+            sync(self._next / name)
+        sync(self._next)
         size = (self._next / DATA_NAME).stat().st_size
         write_durably(self.marker, json.dumps({"base": base, "size": size, "sha256": self._sha256}))
-        _sync(self._spool)
+        sync(self._spool)
+        self._built = True
 
     def _build_files(self, journal: Journal, *, rebase: bool) -> tuple[int, ...] | None:
         data_path = self._next / DATA_NAME
@@ -260,9 +279,10 @@ class _Change:
             self._appear()
         else:
             self._replace(said)
-        data_path = self._directory / DATA_NAME
-        if data_path.stat().st_size == said["size"]:
-            Stamps(self._cache).record(data_path, self._directory / INDEX_NAME, said["sha256"])
+        if self._is_in_place(said):
+            Stamps(self._cache).record(
+                self._directory / DATA_NAME, self._directory / INDEX_NAME, said["sha256"]
+            )
         _remove(self._spool)
         _sweep(self._spool.parent)
         return self._directory
@@ -271,10 +291,9 @@ class _Change:
         if not self._next.exists():
             return
         self._check_absent()
-        self._directory.parent.mkdir(parents=True, exist_ok=True)
-        describe_namespaces(self._root, self.dataset_id)
+        make_namespaces(self._root, self.dataset_id)
         self._next.rename(self._directory)
-        _sync(self._directory.parent)
+        sync(self._directory.parent)
 
     def _replace(self, said: dict[str, Any]) -> None:
         if (self._next / DATA_NAME).exists() and self.is_outdated():
@@ -282,11 +301,18 @@ class _Change:
             raise self._changed()
         for name in _ORDER:
             source = self._next / name
-            if name != DATA_NAME and (self._directory / DATA_NAME).stat().st_size != said["size"]:
-                return  # somebody has changed the data since: these describe it no longer
             if source.exists():
+                if name != DATA_NAME and not self._is_in_place(said):
+                    return  # somebody has changed the data since: these describe it no longer
                 source.replace(self._directory / name)
-                _sync(self._directory)
+                sync(self._directory)
+
+    def _is_in_place(self, said: dict[str, Any]) -> bool:
+        """Whether the dataset's data file is the one that was built; what a predecessor moved may be long replaced."""
+        data_path = self._directory / DATA_NAME
+        if not data_path.is_file() or data_path.stat().st_size != said["size"]:
+            return False
+        return self._built or file_sha256(data_path) == said["sha256"]
 
     def _check_absent(self) -> None:
         if self._target.base is None and self._directory.exists():
@@ -355,11 +381,3 @@ def _verify(index: Index, journal: Journal, first: int) -> None:
             raise WriteError(
                 f"The values of {path} changed on their way into the file; the disk may be failing."
             )
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["EncodedFrames", "Form", "decode_frames", "decode_texts", "info_form", "required_forms"]
+__all__ = [
+    "EncodedFrames",
+    "Form",
+    "decode_frames",
+    "decode_texts",
+    "info_form",
+    "required_forms",
+    "stored_dtypes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,15 @@ def required_forms(
         if form.dtype is not None and not can_encode(form.dtype):
             raise SpaceError(f"{form.path} has the dtype {form.dtype}, which cannot be kept.")
     return forms
+
+
+def stored_dtypes(leaves: Mapping[str, Leaf]) -> dict[str, np.dtype[Any]]:
+    """Return the dtypes that a copy of a dataset must have to keep its values, for :func:`required_forms`."""
+    return {
+        path: leaf.dtype
+        for path, leaf in leaves.items()
+        if leaf.is_array and leaf.dtype is not None and not path.startswith("infos")
+    }
 
 
 def info_form(path: str, values: Any) -> Form:  # noqa: ANN401 - what an environment puts in its infos

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Any
 from pytupli_registry.config import ClientConfig
 from pytupli_registry.dataset.dataset import Dataset
 from pytupli_registry.dataset.metadata import DatasetMetadata
-from pytupli_registry.errors import DatasetNotFound, FormatError, PytupliError, UnsafeFile, WriteError
+from pytupli_registry.errors import (
+    DatasetNotFound,
+    FormatError,
+    PytupliError,
+    StaleIndex,
+    UnsafeFile,
+    WriteError,
+)
 from pytupli_registry.references import Reference
 from pytupli_registry.storage.adoption import adopt, adopt_in_place
-from pytupli_registry.storage.columns import MappedColumns
+from pytupli_registry.storage.columns import FileIdentity, MappedColumns
 from pytupli_registry.storage.commit import Unfinished, recover, unfinished
+from pytupli_registry.storage.namespaces import NAMESPACE_NAME
 from pytupli_registry.storage.stamps import Stamps
+from pytupli_registry.storage.target import commit_lock
 from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME, METADATA_NAME, trusted_index
 from pytupli_registry.storage.writer import DatasetWriter
 
@@ -25,12 +34,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import gymnasium
+    import numpy as np
 
 __all__ = ["LocalStore", "StoredDataset", "open_directory", "read_metadata"]
 
-_NAMESPACE_FILE = "namespace_metadata.json"
 _MAX_DEPTH = 16
 _MAX_METADATA = 1 << 28
+_ATTEMPTS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +104,7 @@ class LocalStore:
             UnsafeFile: a symbolic link leads out of the store.
         """
         directory = self.directory_for(dataset_id)
-        if not (directory / METADATA_NAME).is_file():
+        if not directory.is_dir():
             known = [found.dataset_id for found in self.list()]
             raise DatasetNotFound(dataset_id, str(self.root), known=known)
         return directory
@@ -127,6 +137,7 @@ class LocalStore:
         env_spec: object | None = None,
         extra: Mapping[str, Any] | None = None,
         jpeg_encoding: bool = False,
+        dtypes: Mapping[str, np.dtype[Any]] | None = None,
     ) -> DatasetWriter:
         """Start a new dataset, see :meth:`~pytupli_registry.storage.writer.DatasetWriter.create`."""
         return DatasetWriter.create(
@@ -137,6 +148,7 @@ class LocalStore:
             env_spec=env_spec,
             extra=extra,
             jpeg_encoding=jpeg_encoding,
+            dtypes=dtypes,
             cache=self.cache,
         )
 
@@ -186,35 +198,39 @@ class LocalStore:
             DatasetNotFound: there is no such dataset.
             WriteError: the directory cannot be changed.
         """
-        home = self.directory_for(dataset_id).parent
-        if not home.is_dir():
+        files = self.directory_for(dataset_id)
+        if not files.is_dir():
             raise DatasetNotFound(
                 dataset_id, str(self.root), known=[found.dataset_id for found in self.list()]
             )
-        Stamps(self.cache).forget(home / "data" / DATA_NAME)
+        Stamps(self.cache).forget(files / DATA_NAME)
+        home = files.parent
+        # Only Minari's files, should other datasets lie below: nobody asked for those to go.
+        doomed = files if any(child != files and child.is_dir() for child in home.iterdir()) else home
         # Hidden first: a dataset that is half gone must not be found by anyone.
         trash = home.with_name(f".{home.name}.deleted.{os.getpid()}")
         try:
-            home.rename(trash)
-            shutil.rmtree(trash)
+            with commit_lock(self.root):
+                doomed.rename(trash)
+                shutil.rmtree(trash)
+                self._drop_empty(home.parent)
         except OSError as error:
             raise WriteError(f"{dataset_id!r} cannot be deleted: {error}.") from error
-        self._drop_empty(home.parent)
 
     def unfinished(self) -> Sequence[Unfinished]:
         """Return the spools of writers that did not finish."""
         return unfinished(self.root)
 
-    def recover(self, spool: Path) -> Path:
+    def recover(self, spool: Path, dataset_id: str | None = None) -> Path:
         """Make a dataset of a spool, see :func:`~pytupli_registry.storage.commit.recover`."""
-        return recover(spool, self.cache)
+        return recover(spool, self.cache, dataset_id)
 
     def _drop_empty(self, namespace: Path) -> None:
         """Remove namespace directories that hold nothing but Minari's description of them."""
         while namespace != self.root and namespace.is_relative_to(self.root):
-            if {found.name for found in namespace.iterdir()} - {_NAMESPACE_FILE}:
+            if {found.name for found in namespace.iterdir()} - {NAMESPACE_NAME}:
                 return
-            (namespace / _NAMESPACE_FILE).unlink(missing_ok=True)
+            (namespace / NAMESPACE_NAME).unlink(missing_ok=True)
             namespace.rmdir()
             namespace = namespace.parent
 
@@ -229,16 +245,36 @@ def open_directory(directory: Path, cache: Path | None = None) -> Dataset:
     Raises:
         FormatError: a file is missing, damaged or unsafe.
     """
-    metadata = read_metadata(directory)
     stamps = Stamps(ClientConfig.from_environment().cache_path if cache is None else cache)
+    for _ in range(_ATTEMPTS):
+        try:
+            return _open(directory, stamps)
+        except (
+            StaleIndex
+        ) as stale:  # a writer has replaced the data between the look at its index and the map
+            problem = stale
+    raise problem
+
+
+def _open(directory: Path, stamps: Stamps) -> Dataset:
+    metadata = read_metadata(directory)
+    data_path = directory / DATA_NAME
+    identity = _identity(data_path)
     index = trusted_index(directory, metadata, stamps)
     table = index.table
     # A process that died between replacing two files leaves old counts: the data itself is right.
     metadata = metadata.with_counts(len(table), table.step_count)
-    columns = MappedColumns(directory / DATA_NAME, index.leaves, table.lengths)
+    columns = MappedColumns(data_path, index.leaves, table.lengths, identity)
     if any(leaf.encoding == "jpeg" for leaf in columns.leaves.values()):
         _log.warning("the images of %s were stored as JPEG, which changed their values", metadata.dataset_id)
     return Dataset.over(metadata, table, columns, str(directory))
+
+
+def _identity(data_path: Path) -> FileIdentity:
+    try:
+        return FileIdentity.of(data_path)
+    except OSError as error:
+        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
 
 
 def read_metadata(directory: Path) -> DatasetMetadata:
@@ -263,7 +299,11 @@ def _find(directory: Path, depth: int) -> Iterator[Path]:
     if depth and (directory / "data").exists():
         yield directory / "data"
         return
-    for child in sorted(directory.iterdir()):
+    try:
+        children = sorted(directory.iterdir())
+    except PermissionError:  # somebody else's directory: Minari would stop here, we can do without it
+        return
+    for child in children:
         if child.is_dir() and not child.name.startswith(".") and not child.is_symlink():
             yield from _find(child, depth + 1)
 

@@ -7,18 +7,18 @@ complete, whatever happened to the process then; everything behind the last comp
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import zlib
 from array import array
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytupli_registry.errors import FormatError, WriteError
+from pytupli_registry.storage.durable import hold_lock
 from pytupli_registry.storage.forms import Form
 
 if TYPE_CHECKING:
@@ -41,17 +41,14 @@ def lock_spool(directory: Path) -> Iterator[None]:
     Raises:
         WriteError: another writer, alive, holds it.
     """
-    handle = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(hold_lock(directory / _LOCK, wait=False))
         except BlockingIOError as error:
             raise WriteError(
                 f"The spool {directory.name} is in use.", hint="Finish or stop the writer that uses it."
             ) from error
         yield
-    finally:
-        os.close(handle)
 
 
 @dataclass(slots=True)
@@ -85,24 +82,20 @@ class Spool:
             facts: its attributes as a JSON object.
 
         Raises:
-            OSError: the disk is full; the spool is as it was before.
+            OSError: the disk is full. The spool is then as it was before, as it is after any interruption.
         """
         if forms is not self._known:
             self._declare(forms)
         sizes = [len(value) for value in values]
         sums = [zlib.crc32(value) if size else 0 for value, size in zip(values, sizes, strict=True)]
         line = f'{{"n":{length},"f":{self._numbers},"s":{sizes},"c":{sums},"a":{facts}}}\n'.encode()
-        try:
+        with self._all_or_nothing():
             for target, value, size in zip(self._targets, values, sizes, strict=True):
                 if size:
                     _write(target.handle, value, size)
+                    target.size += size
             _write(self._journal.handle, line, len(line))
-        except OSError:
-            self._rewind()
-            raise
-        for target, size in zip(self._targets, sizes, strict=True):
-            target.size += size
-        self._journal.size += len(line)
+            self._journal.size += len(line)
 
     def close(self) -> None:
         """Close the files."""
@@ -116,24 +109,38 @@ class Spool:
         lines = b""
         for number, form in enumerate(new, start=len(self._forms)):
             lines += json.dumps({"form": [number, *form.to_json()]}).encode() + b"\n"
-            if form.path not in self._files:
-                name = leaf_file(len(self._files))
-                self._files[form.path] = _LeafFile(_create(self.directory / name))
-        try:
+        with self._all_or_nothing():
+            for path in dict.fromkeys(form.path for form in new if form.path not in self._files):
+                self._files[path] = _LeafFile(_create(self.directory / leaf_file(len(self._files))))
             _write(self._journal.handle, lines, len(lines))
-        except OSError:
-            self._rewind()
-            raise
-        self._journal.size += len(lines)
+            self._journal.size += len(lines)
         self._forms.update(zip(new, range(len(self._forms), len(self._forms) + len(new)), strict=True))
         self._known = tuple(forms) if not isinstance(forms, tuple) else forms
         self._numbers = [self._forms[form] for form in forms]
         self._targets = [self._files[form.path] for form in forms]
 
-    def _rewind(self) -> None:
-        for target in (self._journal, *self._files.values()):
-            os.ftruncate(target.handle, target.size)
-            os.lseek(target.handle, target.size, os.SEEK_SET)
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Undo what was written if anything goes wrong, an interruption too: later episodes must not follow a torn one."""
+        sizes = [(target, target.size) for target in (self._journal, *self._files.values())]
+        complete = False
+        try:
+            yield
+            complete = True
+        finally:
+            if not complete:
+                self._rewind(sizes)
+
+    def _rewind(self, sizes: Sequence[tuple[_LeafFile, int]]) -> None:
+        for target, size in sizes:
+            target.size = size
+            os.ftruncate(target.handle, size)
+            os.lseek(target.handle, size, os.SEEK_SET)
+        # The journal numbers leaf files by the order in which it names them: one that it does not name must go.
+        while len(self._files) >= len(sizes):
+            _, extra = self._files.popitem()
+            os.close(extra.handle)
+            (self.directory / leaf_file(len(self._files))).unlink()
 
 
 def leaf_file(number: int) -> str:

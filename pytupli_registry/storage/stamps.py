@@ -83,9 +83,10 @@ class Stamps:
             return None
 
     def forget(self, data_path: Path) -> None:
-        """Remove the stamp of a data file, if there is one."""
+        """Remove the stamp of a data file, and its index if that lies in the cache."""
         try:
             self._place(data_path).unlink(missing_ok=True)
+            self.fallback_index(data_path).unlink(missing_ok=True)
         except OSError:
             return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +11,20 @@ from pytupli_registry.dataset.leaves import REWARDS
 from pytupli_registry.dataset.metadata import DatasetMetadata
 from pytupli_registry.errors import DatasetNotFound, FormatError, WriteError
 from pytupli_registry.storage.columns import FileIdentity
+from pytupli_registry.storage.durable import hold_lock, write_durably
 from pytupli_registry.storage.spool import DESCRIPTION
 from pytupli_registry.storage.stamps import Stamps
 from pytupli_registry.storage.trust import DATA_NAME, METADATA_NAME, trusted_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
 
     from pytupli_registry.storage.records import Index
 
-__all__ = ["Base", "Target", "dataset_directory", "spool_root", "write_durably"]
+__all__ = ["Base", "Target", "commit_lock", "dataset_directory", "spool_root"]
 
 
 def spool_root(root: Path) -> Path:
@@ -31,19 +32,18 @@ def spool_root(root: Path) -> Path:
     return root / ".pytupli-spool"
 
 
+@contextmanager
+def commit_lock(root: Path) -> Iterator[None]:
+    """Let one process at a time change which files a store's datasets have."""
+    directory = spool_root(root)
+    directory.mkdir(parents=True, exist_ok=True)
+    with hold_lock(directory / "commit.lock", wait=True):
+        yield
+
+
 def dataset_directory(root: Path, dataset_id: str) -> Path:
     """Return where the files of a dataset lie."""
     return root / dataset_id / "data"
-
-
-def write_durably(path: Path, content: str) -> None:
-    """Write a small file in one step that survives a crash."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 @dataclass(frozen=True, slots=True)

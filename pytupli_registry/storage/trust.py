@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytupli_registry.dataset.spaces import leaf_spaces
 from pytupli_registry.errors import FormatError
 from pytupli_registry.storage.columns import FileIdentity, MappedColumns
+from pytupli_registry.storage.hdf5.own_layout import recognise
 from pytupli_registry.storage.hdf5.scan import scan
 from pytupli_registry.storage.index import build_index, read_index, same_index, write_index
 from pytupli_registry.storage.stamps import sha256_of
@@ -49,6 +50,8 @@ def trusted_index(directory: Path, metadata: DatasetMetadata, stamps: Stamps) ->
 def rebuild_index(data_path: Path, metadata: DatasetMetadata) -> Index:
     """Build the index from nothing but the data file and its spaces.
 
+    What lies where comes from the file's layout where it is provably ours, and from h5py where it is not.
+
     Raises:
         FormatError: the file cannot be read, is unsafe, or is no dataset of those spaces.
     """
@@ -57,7 +60,7 @@ def rebuild_index(data_path: Path, metadata: DatasetMetadata) -> Index:
         digest = sha256_of(data_path)
     except OSError as error:
         raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
-    found = scan(data_path, metadata)
+    found = recognise(data_path, metadata) or scan(data_path, metadata)
     columns = MappedColumns(data_path, found.leaves, found.lengths, before)
     index = build_index(
         data_path, found.lengths, found.leaves, found.facts, digest, read_rows=columns.read_rows

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from pytupli_registry.config import ClientConfig
 from pytupli_registry.dataset.metadata import DatasetMetadata
 from pytupli_registry.dataset.spaces import from_gymnasium, leaf_spaces
-from pytupli_registry.errors import DatasetExists, EpisodeError, WriteError
+from pytupli_registry.errors import EpisodeError, WriteError
 from pytupli_registry.references import Reference
 from pytupli_registry.storage.commit import finish
 from pytupli_registry.storage.facts import attributes_of, to_journal
 from pytupli_registry.storage.forms import Form, info_form, required_forms
+from pytupli_registry.storage.namespaces import check_new_id
 from pytupli_registry.storage.spool import Spool, lock_spool
-from pytupli_registry.storage.target import Base, Target, dataset_directory, spool_root
+from pytupli_registry.storage.target import Base, Target, spool_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,15 +96,14 @@ class DatasetWriter:
             cache: where verification stamps are kept; None asks the environment.
 
         Raises:
-            InvalidReference: the id is none.
+            InvalidReference: the id is none, or none that Minari and this store take for a new dataset.
             DatasetExists: there is a dataset of this id.
             SpaceError: a space cannot be kept.
-            WriteError: the store cannot be written.
+            WriteError: the store cannot be written, or ``extra`` holds what ``metadata.json`` cannot.
         """
         root = Path(root)
         reference = Reference.parse_dataset(dataset_id)
-        if dataset_directory(root, reference.dataset_id).exists():
-            raise DatasetExists(reference.dataset_id)
+        check_new_id(root, reference.dataset_id)
         spaces = _described(observation_space), _described(action_space)
         metadata = DatasetMetadata(
             dataset_id=reference.dataset_id,
@@ -111,7 +113,7 @@ class DatasetWriter:
             action_space=spaces[1],
             env_spec=_env_spec(env_spec),
             jpeg_encoding=jpeg_encoding,
-            extra=dict(extra or {}),
+            extra=_checked(extra or {}),
         )
         forms = required_forms(*spaces, jpeg_encoding=jpeg_encoding, dtypes=dtypes)
         return cls(root, Target(metadata, None), forms, 0, cache)
@@ -200,7 +202,9 @@ class DatasetWriter:
     def _encode(self, episode: Episode) -> tuple[tuple[Form, ...], list[Any]]:
         leaves, steps, values = episode.leaves(), len(episode), []
         for path, given in leaves.items():
-            if steps == 0 or len(given) != steps + (path.startswith(("observations", "infos"))):
+            shape = getattr(given, "shape", None)
+            rows = len(given) if shape is None and hasattr(given, "__len__") else (shape or (None,))[0]
+            if steps == 0 or rows != steps + (path.startswith(("observations", "infos"))):
                 episode.check()
         for path, form in self._required.items():
             if path not in leaves:
@@ -217,6 +221,19 @@ class DatasetWriter:
             values.append(form.encode(given))
         forms = (*self._required_forms, *infos)
         return self._forms.setdefault(forms, forms), values
+
+
+def _checked(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``metadata.json`` can hold beside the facts that follow from the data."""
+    for name in sorted(extra.keys() & {field.name for field in fields(DatasetMetadata)}):
+        raise WriteError(f"extra cannot hold {name!r}: the dataset says that itself.")
+    try:
+        json.dumps(dict(extra))
+    except (TypeError, ValueError) as error:
+        raise WriteError(
+            f"extra cannot be kept as JSON: {error}.", hint="Use texts, numbers and lists."
+        ) from error
+    return dict(extra)
 
 
 def _described(space: gymnasium.Space[Any] | Mapping[str, Any]) -> dict[str, Any]:

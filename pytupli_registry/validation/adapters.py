@@ -7,6 +7,7 @@ Minari's (its episodes are reached by index), and compared by what it holds.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,6 +129,7 @@ def _alike(raw: NDArray[Any], found: Any) -> bool:  # noqa: ANN401
     return any(same(np.squeeze(layout).astype(given.dtype), given) for layout in layouts)
 
 
+@cache
 def _natural(path: str) -> list[tuple[int, str]]:
     """Order paths as spaces do: keys by name, elements of a tuple by number."""
     found = []

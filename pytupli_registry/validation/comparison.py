@@ -22,6 +22,8 @@ def same(first: Any, second: Any) -> bool:  # noqa: ANN401 - arrays or lists of 
     left, right = np.asarray(first), np.asarray(second)
     if left.shape != right.shape:
         return False
+    if left.dtype == right.dtype and left.dtype.kind != "O" and left.tobytes() == right.tobytes():
+        return True  # the usual case, at a tenth of the cost of the others
     if left.dtype.kind in "fc" and right.dtype.kind in "fc":
         return bool(np.array_equal(left, right, equal_nan=True))
     if left.dtype.kind == "O" or right.dtype.kind == "O":

@@ -203,9 +203,9 @@ class _Run:
             "id": int(number) if number.isdecimal() else number,
             "total_steps": len(leaves.get("rewards", ())),
         }
+        found = raw.attributes(name, expected)
         for key, value in expected.items():
-            found = raw.attribute(name, key)
-            if found is None or not np.array_equal(found, value):
+            if key not in found or not np.array_equal(found[key], value):
                 self._findings.add(
                     "error", f"{name}.{key}", f"attribute {key}", "the attribute is missing or wrong"
                 )

@@ -229,13 +229,29 @@ def test_validating() -> None:
     assert pytupli("validate", "acme/first-v0", "--all").exit_code == 2
 
 
+def test_validating_all_does_not_stop_at_one_that_cannot_be_opened(root: Path) -> None:
+    write()
+    write("acme/second-v0")
+    (root / "acme" / "first-v0" / "data" / "main_data.hdf5").write_bytes(b"no HDF5")
+    checked = pytupli("validate", "--all", "--no-adapters", "--json")
+    first, second = json.loads(checked.stdout)
+    assert checked.exit_code == 1
+    assert (first["reference"], first["ok"], second["ok"]) == ("acme/first-v0", False, True)
+    assert "cannot be opened" in first["problems"][0]["message"]
+    assert first.keys() == second.keys()
+
+
 def test_deleting_asks_first() -> None:
     write()
     kept = pytupli("delete", "acme/first-v0", typed="n\n")
     assert (kept.exit_code, api.list_datasets() != []) == (0, True)
     assert "Delete acme/first-v0" in kept.stderr
     unanswered = pytupli("delete", "acme/first-v0", typed="")
-    assert (unanswered.exit_code, api.list_datasets() != []) == (130, True)
+    assert (unanswered.exit_code, api.list_datasets() != []) == (2, True)
+    assert "--yes" in unanswered.stderr
+    missing = pytupli("delete", "acme/frist-v0", typed="y\n")
+    assert (missing.exit_code, "Delete acme" in missing.stderr) == (1, False)
+    assert "Did you mean 'acme/first-v0'?" in missing.stderr
     assert pytupli("delete", "acme/first-v0", typed="y\n").exit_code == 0
     assert api.list_datasets() == []
     write()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
+import subprocess
 import zlib
-from contextlib import closing
-from typing import TYPE_CHECKING
+from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +16,6 @@ import pytest
 from pytupli_registry.errors import FormatError, WriteError
 from pytupli_registry.storage.forms import Form
 from pytupli_registry.storage.spool import Journal, Spool, lock_spool, read_journal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORMS = (Form("observations", np.dtype("<f8"), (2,)), Form("rewards", np.dtype("<f8"), ()))
 INFO = Form("infos/x", np.dtype("<i8"), ())
@@ -121,3 +120,67 @@ def test_only_one_may_hold_a_spool(tmp_path: Path) -> None:
         pass
     with lock_spool(tmp_path):
         pass
+
+
+def _interrupt_write(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Interrupt the process at its ``number``-th write from now on."""
+    write, left = os.write, iter(range(number - 1))
+
+    def interrupted(handle: int, data: bytes) -> int:
+        if next(left, None) is None:
+            write(handle, bytes(data)[: len(data) // 2])
+            raise KeyboardInterrupt
+        return write(handle, data)
+
+    monkeypatch.setattr(os, "write", interrupted)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_episode_that_was_interrupted_does_not_shift_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with closing(Spool(tmp_path)) as spool:
+        spool.append(3, FORMS, values(3), '{"steps": 3}')
+        with monkeypatch.context() as patch:
+            _interrupt_write(patch, number)
+            with pytest.raises(KeyboardInterrupt):
+                spool.append(5, FORMS, values(5), '{"steps": 5}')
+        spool.append(2, FORMS, values(2), '{"steps": 2}')
+    check(read_journal(tmp_path), [3, 2])
+
+
+def test_leaves_that_could_not_be_declared_leave_no_file_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Form("infos/y", np.dtype("<i8"), ())
+    info = np.arange(3, dtype=np.int64).view(np.uint8).data
+    with closing(Spool(tmp_path)) as spool:
+        spool.append(3, FORMS, values(3), '{"steps": 3}')
+        with monkeypatch.context() as patch:
+            _interrupt_write(patch, 1)
+            with pytest.raises(KeyboardInterrupt):
+                spool.append(2, (*FORMS, INFO), [*values(2), info], '{"steps": 2}')
+        spool.append(2, (*FORMS, other), [*values(2), info], '{"steps": 2}')
+    journal = read_journal(tmp_path)
+    check(journal, [3, 2])
+    assert journal.leaves["infos/y"].file.read_bytes() == bytes(info)
+
+
+def test_a_child_that_was_forked_does_not_keep_the_lock(tmp_path: Path) -> None:
+    with lock_spool(tmp_path):
+        child = subprocess.Popen(["sleep", "30"], pass_fds=_descriptors_of(tmp_path / "lock"))
+    try:
+        with lock_spool(tmp_path):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _descriptors_of(path: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            if entry.readlink() == path:
+                found.append(int(entry.name))
+    return found

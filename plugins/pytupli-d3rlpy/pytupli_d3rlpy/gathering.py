@@ -23,7 +23,7 @@ class Window:
         first: number of the first of them in its episode, negative where it has not begun.  # (n,) int64
         size: steps of one window.
         timesteps: numbers of the steps in their episode, from 1; 0 where it has not begun.  # (n, size) int64
-        missing: where it has not begun; None if it has everywhere.  # (n, size) bool
+        missing: the windows of which steps are missing, and how many.
     """
 
     __slots__ = ("first", "missing", "size", "timesteps")
@@ -32,10 +32,11 @@ class Window:
         self.size = size
         self.first = ends - (size - 1)
         self.timesteps = self.first[:, None] + np.arange(1, size + 1)
-        self.missing = None
-        if self.first.min(initial=0) < 0:
+        cut = np.flatnonzero(self.first < 0)
+        self.missing: list[tuple[int, int]] = []
+        if len(cut):
             np.maximum(self.timesteps, 0, out=self.timesteps)
-            self.missing = self.timesteps == 0
+            self.missing = list(zip(cut.tolist(), (-self.first[cut]).tolist(), strict=True))
 
     def gather(self, rows: Rows, starts: NDArray[np.int64]) -> NDArray[Any]:
         """Gather the rows of the steps in their own dtype, zeros where the episode has not begun.
@@ -48,7 +49,7 @@ class Window:
             Values of every step.  # (n, size, *shape)
         """
         first = starts + self.first
-        if self.missing is not None and first.min() < 0:
+        if self.missing and first.min() < 0:
             return self.fill(rows.take(self._numbers(starts)), 0)
         # Where the episode has not begun, these are rows of the one before it.
         return self.fill(rows.windows(first, self.size), 0)
@@ -60,12 +61,13 @@ class Window:
         return as_float32(self.gather(rows, starts))
 
     def _numbers(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-        return starts[:, None] + np.maximum(self.timesteps - 1, 0)
+        numbers: NDArray[np.int64] = starts[:, None] + np.maximum(self.timesteps - 1, 0)
+        return numbers
 
     def fill(self, values: NDArray[Any], value: float) -> NDArray[Any]:
         """Put a value, in place, where the episode has not begun.  # (n, size, …)"""  # noqa: D415
-        if self.missing is not None:
-            values[self.missing] = value
+        for place, count in self.missing:
+            values[place, :count] = value
         return values
 
 

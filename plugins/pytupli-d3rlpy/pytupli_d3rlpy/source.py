@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from d3rlpy.dataset import Signature
 
-from pytupli_d3rlpy.rests import RewardSums
+from pytupli_d3rlpy.reward_sums import RewardSums
 from pytupli_d3rlpy.rows import PlainRows, Rows
 from pytupli_d3rlpy.steps import StepIndex, TruncatedTail
 from pytupli_registry.errors import AdapterError

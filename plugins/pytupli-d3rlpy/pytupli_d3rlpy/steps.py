@@ -162,7 +162,7 @@ class _OwnerTable:
         owners = self._firsts.take(flat >> self._shift).astype(np.int64)
         for _ in range(_CLOSE):
             late = flat >= self._offsets.take(owners + 1)
-            if not late.any():
+            if not np.count_nonzero(late):
                 return owners
             owners += late
         return self._offsets.searchsorted(flat, side="right") - 1

@@ -59,7 +59,7 @@ def slice_batch(
         returns_to_go=returns_to_go,
         terminals=terminals,
         timesteps=window.timesteps.astype(np.float32),
-        masks=(window.timesteps > 0).astype(np.float32),
+        masks=np.minimum(window.timesteps, 1).astype(np.float32),
         length=length,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytupli_d3rlpy import to_d3rlpy
+from pytupli_d3rlpy import reward_sums, to_d3rlpy
 
 
 class OwnPicker(BasicTransitionPicker):
@@ -210,3 +211,43 @@ def test_a_step_filter_keeps_the_true_successor(random_dataset):
 def test_numpy_draws_many_as_it_draws_one_by_one(count):
     one_by_one = [seeded(5, np.random.randint, count), *(np.random.randint(count) for _ in range(99))]
     assert seeded(5, lambda: np.random.randint(count, size=100)).tolist() == one_by_one
+
+
+@pytest.mark.parametrize("tail", ["drop", "keep"])
+@pytest.mark.parametrize("limit", ["too much work", "no room for a file"])
+def test_sums_made_when_asked_for_are_stock_too(
+    random_dataset, stock_buffer, assert_same, monkeypatch, tail, limit
+):
+    if limit == "too much work":
+        monkeypatch.setattr(reward_sums, "_MOST_WORK", 0)
+    else:
+        monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    dataset = random_dataset(
+        spaces.Box(-1, 1, (2,)), spaces.Discrete(3), [300, 4, 12, 9], [(False, True), (True, False)] * 2
+    )
+    ours, stock = both(dataset, stock_buffer, tail=tail)
+    assert_same(*(seeded(7, data.sample_trajectory_batch, 32, 9) for data in (ours, stock)))
+
+
+def test_the_sums_of_episodes_apart_lie_where_they_belong(
+    random_dataset, stock_buffer, assert_same, monkeypatch
+):
+    monkeypatch.setattr(reward_sums, "_BLOCK", 100)  # several blocks, of one episode and of more
+    lengths = [30, 9, 2, 50, 120, 7, 1, 3]
+    dataset = random_dataset(spaces.Box(-1, 1, (2,)), spaces.Discrete(3), lengths, [(True, False)] * 8)
+    dataset = replace(dataset, positions=np.array([5, 6, 7, 0, 1, 3]))
+    ours, stock = both(dataset, stock_buffer)
+    assert_same(*(seeded(7, data.sample_trajectory_batch, 200, 5) for data in (ours, stock)))
+
+
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+def test_large_images_are_stock(random_dataset, stock_buffer, assert_same, layout):
+    space = spaces.Box(0, 255, (40, 42, 3) if layout == "channels_last" else (3, 40, 42), np.uint8)
+    dataset = random_dataset(space, spaces.Discrete(3), [12, 5], [(False, True), (True, False)])
+
+    def turned(images):
+        return np.ascontiguousarray(np.moveaxis(images, -1, 1)) if layout == "channels_last" else images
+
+    ours, stock = to_d3rlpy(dataset), stock_buffer(dataset, observe=turned)
+    assert_same(*(seeded(7, data.sample_transition_batch, 32) for data in (ours, stock)))
+    assert_same(*(seeded(7, data.sample_trajectory_batch, 16, 8) for data in (ours, stock)))

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from h5py import h5g, h5t
 
-__all__ = ["FACTS", "AttributeReader", "field_name", "plain_seed"]
+__all__ = ["FACTS", "MAX_ATTRIBUTES", "AttributeReader", "field_name", "plain_fact", "plain_seed"]
 
 FACTS = ("recorded_at", "recorded_by", "policy")
 _OPTIONS = "options/"
 _MAX_BYTES = 1 << 20
-_MAX_ATTRIBUTES = 1024
+MAX_ATTRIBUTES = 1024
 
 
 def field_name(attribute: str) -> str:
@@ -52,11 +52,9 @@ class AttributeReader:
         Raises:
             UnsafeFile: an attribute is huge, or holds something that is neither a number nor text.
         """
-        found: dict[str, Any] = {}
-        for name, value in self.values(where, group).items():
-            plain = _plain(value)
-            found[field_name(name)] = plain_seed(plain) if name == "seed" else plain
-        return found
+        return {
+            field_name(name): plain_fact(name, value) for name, value in self.values(where, group).items()
+        }
 
     def values(self, where: str, group: h5g.GroupID) -> dict[str, Any]:
         """Return the attributes of an episode as they are: arrays, NumPy scalars, str, None.
@@ -64,8 +62,8 @@ class AttributeReader:
         Raises:
             UnsafeFile: an attribute is huge, or holds something that is neither a number nor text.
         """
-        if self._h5a.get_num_attrs(group) > _MAX_ATTRIBUTES:
-            raise UnsafeFile(self._path, f"it has more than {_MAX_ATTRIBUTES} attributes", where=where)
+        if self._h5a.get_num_attrs(group) > MAX_ATTRIBUTES:
+            raise UnsafeFile(self._path, f"it has more than {MAX_ATTRIBUTES} attributes", where=where)
         names: list[bytes] = []
         self._h5a.iterate(group, names.append)
         return {name.decode("utf-8", errors="replace"): self._value(where, group, name) for name in names}
@@ -105,10 +103,13 @@ def _decode(value: object) -> str:
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def plain_fact(name: str, value: Any) -> Any:  # noqa: ANN401 - what an attribute may hold
+    """Return the value of an attribute as the index has it: bool, int, float, str, arrays as JSON text."""
     if isinstance(value, np.ndarray):
-        return json.dumps(value.tolist(), default=str)
-    return value.item() if isinstance(value, np.generic) else value
+        plain: Any = json.dumps(value.tolist(), default=str)
+    else:
+        plain = value.item() if isinstance(value, np.generic) else value
+    return plain_seed(plain) if name == "seed" else plain
 
 
 def plain_seed(value: Any) -> int | None:  # noqa: ANN401 - what an attribute may hold

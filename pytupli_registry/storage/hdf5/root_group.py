@@ -70,6 +70,18 @@ class RootGroup:
                 break
         return cls(names, order, bytes(8) + b"".join(parts), offsets, tuple(levels))
 
+    @staticmethod
+    def name_bytes(start: bytes) -> int:
+        """Return how many bytes of names the root group of a file has that begins so; 0 if there is none such.
+
+        The answer is only a claim: the group may hold anything else.
+        """
+        heap = _heap_start()
+        if len(start) < heap + _HEAP_HEADER:
+            return 0
+        signature, size = struct.unpack_from("<4s4xQ", start, heap)
+        return size - 8 if signature == b"HEAP" and size > 8 else 0
+
     @property
     def size(self) -> int:
         """Bytes of the group, from the start of the file."""
@@ -100,7 +112,7 @@ class RootGroup:
 
     def _starts(self) -> list[int]:
         """Return the addresses of header, heap, symbol nodes and each B-tree level, then the end."""
-        heap = _SUPERBLOCK + len(header([message(0x11, bytes(16)), message(0, bytes(_SPARE))]))
+        heap = _heap_start()
         starts = [_SUPERBLOCK, heap, heap + _HEAP_HEADER + len(self.heap)]
         starts.append(starts[-1] + _SYMBOLS * (len(self.levels[0]) - 1))
         for bounds in self.levels[1:]:
@@ -125,6 +137,10 @@ class RootGroup:
         nodes["entries"]["name"][node, place] = self.name_offsets
         nodes["entries"]["address"][node, place] = addresses[self.order]
         return nodes.tobytes()
+
+
+def _heap_start() -> int:
+    return _SUPERBLOCK + len(header([message(0x11, bytes(16)), message(0, bytes(_SPARE))]))
 
 
 def _bounds(count: int, capacity: int) -> NDArray[np.int64]:

@@ -53,7 +53,8 @@ class Group:
     leaf: Leaf | None = None
 
     @classmethod
-    def of(cls, leaves: Sequence[Leaf], groups: Sequence[str]) -> Group:
+    def of(cls, leaves: Sequence[Leaf], groups: Sequence[str] = ()) -> Group:
+        """Return an episode's group: ``groups`` exist even if no leaf lies below."""
         root = cls({})
         for path in groups:
             root._at(path)
