@@ -18,7 +18,8 @@ def command(output: Output, source: str, dataset_id: str | None) -> None:
     """Import a Minari dataset: a directory, or the id of one that Minari keeps here."""
     from pytupli_registry import api  # noqa: PLC0415
 
-    with output.progress(f"Importing {source}") as advance:
+    known = next((stored.metadata for stored in api.list_datasets() if stored.dataset_id == source), None)
+    with output.progress(f"Importing {source}", known.total_episodes if known else None) as advance:
         dataset = api.import_dataset(source, dataset_id, advance=advance)
     counts = {
         "dataset_id": dataset.metadata.dataset_id,

@@ -34,10 +34,14 @@ def command(ctx: click.Context, reference: str | None, every: bool, no_adapters:
     output = ctx.ensure_object(Output)
     if every == (reference is not None):
         raise click.UsageError("Give one reference or directory, or --all.")
-    references = [stored.dataset_id for stored in api.list_datasets()] if reference is None else [reference]
+    totals = {
+        stored.dataset_id: stored.metadata.total_episodes if stored.metadata else None
+        for stored in api.list_datasets()
+    }
+    references = list(totals) if reference is None else [reference]
     reports: dict[str, Report] = {}
     for name in references:
-        with output.progress(f"Checking {name}") as advance:
+        with output.progress(f"Checking {name}", totals.get(name)) as advance:
             place = Path(name) if Path(name).is_dir() else name
             try:
                 reports[name] = api.validate(place, adapters=not no_adapters, advance=advance)

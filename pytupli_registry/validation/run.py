@@ -13,7 +13,6 @@ from pytupli_registry.errors import FormatError, PytupliError, UnsafeFile
 from pytupli_registry.storage.hdf5.raw import RawFile, decode_frames, open_raw
 from pytupli_registry.storage.index import read_index, same_index
 from pytupli_registry.storage.local import open_directory, read_metadata
-from pytupli_registry.storage.stamps import sha256_of
 from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME, rebuild_index
 from pytupli_registry.validation.adapters import AdapterCheck
 from pytupli_registry.validation.comparison import compare_episode, compare_transitions
@@ -170,20 +169,23 @@ class _Run:
         except FormatError as error:
             self._findings.add("warning", INDEX_NAME, "index", f"the index is not used: {error.problem}")
             return
-        if index.data_sha256 != sha256_of(self._data_dir / DATA_NAME):
+        built = self._built_index()
+        if built is None:
+            return
+        if index.data_sha256 != built.data_sha256:
             self._findings.add(
                 "warning", INDEX_NAME, "index", "the index is stale: it describes another file"
             )
-        elif not self._index_is_right(index):
+        elif not same_index(index, built):
             self._findings.add("error", INDEX_NAME, "index", "the index says other things than the data file")
 
-    def _index_is_right(self, index: Index) -> bool:
+    def _built_index(self) -> Index | None:
         try:
-            return same_index(index, rebuild_index(self._data_dir / DATA_NAME, self._metadata))
+            return rebuild_index(self._data_dir / DATA_NAME, self._metadata)
         except UnsafeFile:
             raise
         except PytupliError:
-            return True  # the data is at fault; opening it says how
+            return None  # the data is at fault; opening it says how
 
     def _leaves(self, raw: RawFile, name: str) -> dict[str, Any] | None:
         try:

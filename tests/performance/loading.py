@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sets import IMAGE, XL, L, M, Shape, store
-from table import Row, faster, seconds, spoken
+from table import Row, faster, seconds, spoken, times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +160,7 @@ def images(root: Path) -> list[Row]:
     return [
         Row(
             "image set (84×84×4 uint8): every episode, last pixel touched",
-            f"{slow / fast:,.0f}×",
+            times(slow / fast),
             "",
             None,
             f"{spoken(fast)} against {spoken(slow)}; Minari without JPEG",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sets import CARTPOLE, IMAGE, M, Shape, store
-from table import Row, faster, seconds, spoken
+from table import Row, faster, seconds, spoken, times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +80,7 @@ def compare(what: str, sample: Any, ours: Any, stock: Any, target: float | None)
     slow = seconds(lambda: [sample(stock) for _ in range(10)], 5) / 10
     remark = f"{spoken(fast)} against {spoken(slow)}; bit-identical"
     if target is None:
-        return Row(what, f"{slow / fast:,.0f}×", "", None, remark)
+        return Row(what, times(slow / fast), "", None, remark)
     return faster(what, fast, slow, target, remark)
 
 

@@ -36,10 +36,12 @@ def seconds(work: Callable[[], object], repeats: int = 5) -> float:
 
 def faster(what: str, ours: float, theirs: float, target: float, remark: str = "") -> Row:
     """Return the row of something that must be ``target`` times faster than the other."""
-    ratio = theirs / ours
-    return Row(
-        what, f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.2f}×", f"≥ {target:g}×", ratio >= target, remark
-    )
+    return Row(what, times(theirs / ours), f"≥ {target:g}×", theirs / ours >= target, remark)
+
+
+def times(ratio: float) -> str:
+    """Return how many times as fast, with as many digits as mean something."""
+    return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
 
 def spoken(duration: float) -> str:

@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 import shutil
 
 import h5py

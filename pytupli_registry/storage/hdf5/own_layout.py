@@ -121,7 +121,8 @@ def _claim(data: NDArray[np.uint8]) -> _Claim:
     given = np.concatenate([cohort.numbers("total_steps") for cohort in cohorts])
     if not np.array_equal(np.sort(positions), np.arange(count)):
         raise ForeignLayout
-    if int(given.min()) < 1 or int(given.max()) > len(data) or int(given.sum()) > len(data):
+    # Python's sum does not overflow; NumPy's might just come out right.
+    if int(given.min()) < 1 or sum(given.tolist()) > len(data):
         raise ForeignLayout
     lengths = np.empty(count, dtype=np.int64)
     lengths[positions] = given
