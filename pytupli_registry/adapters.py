@@ -180,7 +180,7 @@ class TorchTransitions:
                 f"there are {len(self)} transitions; {chosen.min()} … {chosen.max()} was asked for"
             )
         rows, owners = self._rows
-        found = gather_transitions(self.dataset.table, self.dataset.columns, rows[chosen], owners[chosen])
+        found = gather_transitions(self.dataset.table, self.dataset.reader, rows[chosen], owners[chosen])
         named = {
             "observations": found.observations,
             "actions": found.actions,

@@ -138,9 +138,9 @@ def test_appended_episodes_follow() -> None:
 def test_repacking_keeps_the_values_and_joins_the_columns() -> None:
     episodes = written()
     added = [episode(2, 7), episode(6, 8)]
-    assert not api.append("ab/b-v0", added).columns.is_mapped("observations")
+    assert not api.append("ab/b-v0", added).reader.is_mapped("observations")
     dataset = api.repack("ab/b-v0")
-    assert dataset.columns.is_mapped("observations")
+    assert dataset.reader.is_mapped("observations")
     for found, wanted in zip(dataset, [*episodes, *added], strict=True):
         assert_same(found, wanted)
 
@@ -277,7 +277,7 @@ def test_a_dataset_of_minari_is_imported_by_id_or_directory(root: Path, tmp_path
         api.import_dataset("minari/first-v0"),
     ]
     for copy in copies:
-        assert copy.columns.is_mapped("observations")
+        assert copy.reader.is_mapped("observations")
         for found, wanted in zip(copy, episodes, strict=True):
             np.testing.assert_array_equal(found.observations, wanted.observations)
             np.testing.assert_array_equal(found.actions, wanted.actions)

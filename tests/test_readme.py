@@ -1,4 +1,4 @@
-"""Every block of the README runs, in order, in one home."""
+"""Every block of the README runs, in order, in one home; so do those of docs/recording.md."""
 
 import os
 import re
@@ -24,8 +24,8 @@ ELSEWHERE = {
 }
 
 
-def blocks() -> list[tuple[str, str]]:
-    return BLOCK.findall((ROOT / "README.md").read_text())
+def blocks(document: str = "README.md") -> list[tuple[str, str]]:
+    return BLOCK.findall((ROOT / document).read_text())
 
 
 def test_every_block_is_of_a_kind_that_runs():
@@ -39,7 +39,8 @@ def test_commands_tested_elsewhere_exist():
 
 
 @pytest.mark.slow
-def test_blocks_run_in_order(tmp_path):
+@pytest.mark.parametrize("document", ["README.md", "docs/recording.md"])
+def test_blocks_run_in_order(document, tmp_path):
     environment = {
         **os.environ,
         "PYTUPLI_DATASETS_PATH": str(tmp_path / "datasets"),
@@ -47,7 +48,7 @@ def test_blocks_run_in_order(tmp_path):
         "PYTUPLI_CACHE_PATH": str(tmp_path / "cache"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    for kind, text in blocks():
+    for kind, text in blocks(document):
         script = text
         if kind == "bash":
             lines = [line.split("#")[0].strip() for line in text.splitlines()]

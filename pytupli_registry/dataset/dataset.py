@@ -101,7 +101,7 @@ class Dataset:
     Attributes:
         metadata: Minari's facts about the whole dataset.
         table: one row an episode, of the whole dataset.
-        columns: the leaves of the whole dataset.
+        reader: where the leaves of the whole dataset are read from.
         positions: rows of ``table`` that the episode filters keep, in order.  # (n,) int64
         source: where the data was read from, for messages and provenance.
         episode_filter: the episode filters so far, joined by and.
@@ -110,16 +110,16 @@ class Dataset:
 
     metadata: DatasetMetadata
     table: EpisodeTable
-    columns: Columns
+    reader: Columns
     positions: NDArray[np.int64]
     source: str
     episode_filter: Expression | None = None
     step_filter: Expression | None = None
 
     @classmethod
-    def over(cls, metadata: DatasetMetadata, table: EpisodeTable, columns: Columns, source: str) -> Dataset:
+    def over(cls, metadata: DatasetMetadata, table: EpisodeTable, reader: Columns, source: str) -> Dataset:
         """Return the dataset of all episodes of a table."""
-        return cls(metadata, table, columns, np.arange(len(table), dtype=np.int64), source)
+        return cls(metadata, table, reader, np.arange(len(table), dtype=np.int64), source)
 
     def where(
         self, episodes: Expression | str | None = None, steps: Expression | str | None = None
@@ -168,11 +168,11 @@ class Dataset:
     @property
     def leaves(self) -> Mapping[str, Leaf]:
         """Leaves of every episode by path."""
-        return self.columns.leaves
+        return self.reader.leaves
 
     def array(self, path: str) -> NDArray[Any]:
         """Return all rows of a leaf, of the whole dataset.  # (rows, *row_shape)"""  # noqa: D415
-        return self.columns.array(path)
+        return self.reader.array(path)
 
     def zone(self, path: str, component: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
         """Return each episode's minimum and maximum of one flat component, or None if unknown."""
@@ -248,7 +248,7 @@ class Dataset:
 
     def transitions(self) -> Transitions:
         """Return the kept transitions, each with its true successor."""
-        return gather_transitions(self.table, self.columns, *self.rows())
+        return gather_transitions(self.table, self.reader, *self.rows())
 
     def batches(self, batch_size: int, *, seed: int | None = None) -> Iterator[Transitions]:
         """Iterate once over the kept transitions in batches; in random order if ``seed`` is given."""
@@ -258,7 +258,7 @@ class Dataset:
             rows, owners = rows[order], owners[order]
         for start in range(0, len(rows), batch_size):
             part = slice(start, start + batch_size)
-            yield gather_transitions(self.table, self.columns, rows[part], owners[part])
+            yield gather_transitions(self.table, self.reader, rows[part], owners[part])
 
     def column(self, path: str) -> NDArray[Any]:
         """Return one leaf of the kept episodes, every row of them.
@@ -269,7 +269,7 @@ class Dataset:
             KeyError: there is no such leaf.
             SpaceError: the leaf has no fixed shape; read it episode by episode.
         """
-        values, extra_row = self.columns.array(path), self.leaves[path].extra_row
+        values, extra_row = self.reader.array(path), self.leaves[path].extra_row
         positions, starts = self.positions, self.table.row_starts
         if len(positions) == 0:
             return values[:0]
@@ -281,7 +281,7 @@ class Dataset:
         firsts = starts[positions] + positions * extra_row - (np.cumsum(counts) - counts)
         return values[np.repeat(firsts, counts) + np.arange(int(counts.sum()), dtype=np.int64)]
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, NDArray[Any]]:
         """Return every leaf of fixed shape of the kept episodes by path, see :meth:`column`."""
         return {path: self.column(path) for path, leaf in self.leaves.items() if leaf.is_array}
 
@@ -329,7 +329,7 @@ class Dataset:
         return find_adapter(adapter)(self, **options)
 
     def _episode(self, position: int) -> Episode:
-        values = {path: self.columns.episode_value(path, position) for path in self.leaves}
+        values = {path: self.reader.episode_value(path, position) for path in self.leaves}
         present = {path: value for path, value in values.items() if value is not None}
         facts = {
             name: found
@@ -337,7 +337,7 @@ class Dataset:
             if (found := _fact(column, position)) is not None
         }
         if any(isinstance(value, str) and value.startswith("[") for value in facts.values()):
-            facts |= self.columns.array_facts(position)
+            facts |= self.reader.array_facts(position)
         return Episode(
             observations=unflatten(present, "observations"),
             actions=unflatten(present, "actions"),

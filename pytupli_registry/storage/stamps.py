@@ -42,24 +42,28 @@ class Stamps:
     def __init__(self, cache_path: Path) -> None:
         self._root = cache_path / "stamps"
 
-    def record(self, data_path: Path, index_path: Path, data_sha256: str) -> None:
-        """Remember that the index describes the data file, both as they are now.
+    def record(
+        self, data_path: Path, index_path: Path, data_sha256: str, verified: FileIdentity | None = None
+    ) -> None:
+        """Remember that the index describes the data file.
 
         Call it only after a verification, or right after writing both. A cache that cannot be written is no error.
+
+        Args:
+            data_path: the data file.
+            index_path: the index.
+            data_sha256: hash of the data file.
+            verified: what the data file was when its verification began; what it is now by default.
         """
         try:
             said = {
                 "version": _VERSION,
-                "data": {"path": str(data_path.resolve()), **asdict(FileIdentity.of(data_path))},
+                "data": {"path": str(data_path.resolve()), **asdict(verified or FileIdentity.of(data_path))},
                 "index": {"path": str(index_path.resolve()), **asdict(FileIdentity.of(index_path))},
                 "data_sha256": data_sha256,
                 "index_sha256": sha256_of(index_path),
             }
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            place = self._place(data_path)
-            partial = place.with_name(f"{place.name}.{os.getpid()}")
-            partial.write_text(json.dumps(said), encoding="utf-8")
-            partial.replace(place)
+            self._write(self._place(data_path), said)
         except OSError:
             return
 
@@ -73,12 +77,13 @@ class Stamps:
             data, index = said["data"], said["index"]
             if said["version"] != _VERSION or data["path"] != str(data_path.resolve()):
                 return None
-            index_path = Path(index["path"])
-            if not _unchanged(data_path, data, said["data_sha256"]):
-                return None
-            if not _unchanged(index_path, index, said["index_sha256"]):
-                return None
-            return Stamp(index_path, str(said["data_sha256"]))
+            verified = {
+                "data": {**data, **_verified(data_path, data, said["data_sha256"])},
+                "index": {**index, **_verified(Path(index["path"]), index, said["index_sha256"])},
+            }
+            if any(said[name] != identity for name, identity in verified.items()):
+                self._write(place, {**said, **verified})  # hashed this once, not at every open
+            return Stamp(Path(index["path"]), str(said["data_sha256"]))
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
@@ -94,16 +99,28 @@ class Stamps:
         """Return where the index is kept when the data's directory cannot be written."""
         return self._place(data_path).with_suffix(".parquet")
 
+    def _write(self, place: Path, said: dict[str, Any]) -> None:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial = place.with_name(f"{place.name}.{os.getpid()}")
+        partial.write_text(json.dumps(said), encoding="utf-8")
+        partial.replace(place)
+
     def _place(self, data_path: Path) -> Path:
         return self._root / (hashlib.sha256(os.fsencode(data_path.resolve())).hexdigest()[:40] + ".json")
 
 
-def _unchanged(path: Path, said: dict[str, Any], sha256: str) -> bool:
-    """Whether a file is the one that was verified: by its identity, or else (touched, moved back) by its hash."""
+def _verified(path: Path, said: dict[str, Any], sha256: str) -> dict[str, Any]:
+    """Return the identity of a file that holds the verified bytes: the one it had then, or else one just hashed.
+
+    Raises:
+        ValueError: its bytes are others.
+    """
     now = asdict(FileIdentity.of(path))
-    if all(said.get(name) == value for name, value in now.items()):
-        return True
-    return said.get("size") == now["size"] and sha256_of(path) == sha256
+    if any(said.get(name) != value for name, value in now.items()) and (
+        said.get("size") != now["size"] or sha256_of(path) != sha256
+    ):
+        raise ValueError(f"{path} is not what was verified")
+    return now
 
 
 def sha256_of(path: Path) -> str:

@@ -42,8 +42,12 @@ def trusted_index(directory: Path, metadata: DatasetMetadata, stamps: Stamps) ->
     known = _stamped(data_path, metadata, stamps)
     if known is not None:
         return known
+    try:
+        verified = FileIdentity.of(data_path)
+    except OSError as error:
+        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
     index = rebuild_index(data_path, metadata)
-    _keep(index, directory, stamps)
+    _keep(index, directory, stamps, verified)
     return index
 
 
@@ -96,12 +100,12 @@ def _fits(index: Index, metadata: DatasetMetadata) -> bool:
     )
 
 
-def _keep(index: Index, directory: Path, stamps: Stamps) -> None:
-    """Make the index on disk the one that was built, and remember that it is right."""
+def _keep(index: Index, directory: Path, stamps: Stamps, verified: FileIdentity) -> None:
+    """Make the index on disk the one that was built, and remember that it is right for the file that was verified."""
     data_path, beside = directory / DATA_NAME, directory / INDEX_NAME
     if beside.exists():
         if _says_the_same(beside, index):
-            stamps.record(data_path, beside, index.data_sha256)
+            stamps.record(data_path, beside, index.data_sha256, verified)
             return
         _log.warning("%s did not describe the data file beside it and was built again", beside)
     elif any(stored.leaf.is_array and stored.extents is None for stored in index.leaves.values()):
@@ -113,7 +117,7 @@ def _keep(index: Index, directory: Path, stamps: Stamps) -> None:
         except OSError as error:
             _log.info("the index cannot be kept at %s (%s)", place, error)
             continue
-        stamps.record(data_path, place, index.data_sha256)
+        stamps.record(data_path, place, index.data_sha256, verified)
         return
 
 

@@ -72,13 +72,13 @@ def test_a_column_is_the_kept_episodes_concatenated(dataset, episodes, positions
 @pytest.mark.parametrize("positions", [[0, 1, 2, 3], [1, 2], [2]])
 def test_neighbouring_episodes_are_not_copied(dataset, positions):
     part = chosen(dataset, positions)
-    for path, values in part.arrays().items():
+    for path, values in part.columns().items():
         assert np.shares_memory(values, dataset.array(path))
 
 
 def test_columns_of_texts_are_refused(make_episode, make_dataset):
     dataset = make_dataset([make_episode(0, 1, observations=["a", "b"])])
-    assert "observations" not in dataset.arrays()
+    assert "observations" not in dataset.columns()
     with pytest.raises(SpaceError, match="no fixed shape"):
         dataset.column("observations")
     with pytest.raises(KeyError):
@@ -198,7 +198,7 @@ def test_unknown_adapters_are_told(dataset):
 def test_where_keeps_episodes(dataset):
     kept = dataset.where("length >= 4 and terminated")
     assert kept.positions.tolist() == [3]
-    assert kept.columns is dataset.columns
+    assert kept.reader is dataset.reader
     assert dataset.positions.tolist() == [0, 1, 2, 3]
     assert dataset.where("metadata.month == 'July'").positions.tolist() == [1, 3]
 

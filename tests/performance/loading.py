@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OURS = """
 import pytupli_registry
-arrays = pytupli_registry.load({id!r}, episodes="total_return >= {threshold!r}").arrays()
+arrays = pytupli_registry.load({id!r}, episodes="total_return >= {threshold!r}").columns()
 print(len(arrays["rewards"]))
 """
 THEIRS = """
@@ -39,7 +39,7 @@ def top_tenth(root: Path) -> list[Row]:
     threshold = float(np.quantile(returns, 0.9))
 
     def ours() -> int:
-        arrays = pytupli_registry.load(L.dataset_id, episodes=f"total_return >= {threshold!r}").arrays()
+        arrays = pytupli_registry.load(L.dataset_id, episodes=f"total_return >= {threshold!r}").columns()
         return len(arrays["rewards"])
 
     def theirs() -> int:
@@ -127,7 +127,7 @@ def growth(root: Path) -> list[Row]:
     pairs = {
         "filter the top 10 %, arrays in memory": lambda id: pytupli_registry.load(
             id, episodes=condition
-        ).arrays(),
+        ).columns(),
         "full set into an MDPDataset": pytupli_d3rlpy.load,
     }
     for what, work in pairs.items():

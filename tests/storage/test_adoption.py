@@ -65,7 +65,7 @@ def test_columns_are_single_pieces(workshop, kind):
     ours = workshop.store.adopt(workshop.directory(), "zoo/ours-v0")
     arrays = [path for path, leaf in ours.leaves.items() if leaf.is_array]
     assert arrays
-    assert all(ours.columns.is_mapped(path) for path in arrays)
+    assert all(ours.reader.is_mapped(path) for path in arrays)
 
 
 def test_keeps_seeds_options_and_dataset_metadata(workshop):
@@ -95,7 +95,7 @@ def test_converts_in_place_without_touching_the_metadata(workshop, same_episode)
     advanced = []
     ours = workshop.store.adopt(workshop.directory(), advance=advanced.append)
     assert advanced == [1, 1, 1, 1]
-    assert ours.columns.is_mapped("observations/position")
+    assert ours.reader.is_mapped("observations/position")
     assert (workshop.directory() / "metadata.json").read_bytes() == before
     assert [path.name for path in workshop.store.root.iterdir() if path.name != ".pytupli-spool"] == ["zoo"]
     for our, their, again in zip(ours, theirs, minari.load_dataset("zoo/kind-v0"), strict=True):

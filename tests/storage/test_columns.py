@@ -37,20 +37,20 @@ def appended(workshop, buffers):
 def test_arrays_are_views_of_the_file(stored):
     dataset, episodes = stored
     for path, read in (("actions", lambda e: e.actions), ("rewards", lambda e: e.rewards)):
-        column = dataset.columns.array(path)
-        assert dataset.columns.is_mapped(path)
+        column = dataset.reader.array(path)
+        assert dataset.reader.is_mapped(path)
         assert not column.flags.owndata
         assert not column.flags.writeable
         np.testing.assert_array_equal(column, np.concatenate([read(episode) for episode in episodes]))
-        assert np.shares_memory(column, dataset.columns.episode_value(path, 1))
-        assert column is dataset.columns.array(path)
+        assert np.shares_memory(column, dataset.reader.episode_value(path, 1))
+        assert column is dataset.reader.array(path)
 
 
 def test_pieces_are_joined_once_and_their_episodes_are_views(appended, workshop):
-    columns = appended.columns
+    columns = appended.reader
     assert len(columns._stored["observations"].extents) == 2
     assert not columns.is_mapped("observations")
-    fresh = workshop.store.open("zoo/ours-v0").columns
+    fresh = workshop.store.open("zoo/ours-v0").reader
     for position, episode in enumerate(minari.load_dataset("zoo/ours-v0")):
         piece = fresh.episode_value("observations", position)
         assert not piece.flags.owndata
@@ -69,7 +69,7 @@ def test_chunked_files_are_read_through_hdf5(workshop, kind, same_episode):
         same_episode(our, their)
     for path, leaf in dataset.leaves.items():
         if leaf.is_array:
-            parts = [dataset.columns.episode_value(path, position) for position in range(4)]
+            parts = [dataset.reader.episode_value(path, position) for position in range(4)]
             np.testing.assert_array_equal(dataset.array(path), np.concatenate(parts), strict=True)
             assert not dataset.array(path).flags.writeable
 
@@ -77,16 +77,16 @@ def test_chunked_files_are_read_through_hdf5(workshop, kind, same_episode):
 def test_what_is_no_array_says_so(stored):
     dataset, _ = stored
     with pytest.raises(SpaceError, match="no fixed shape"):
-        dataset.columns.array("observations/parts/_index_0/said")
+        dataset.reader.array("observations/parts/_index_0/said")
     with pytest.raises(KeyError):
-        dataset.columns.array("observations/nothing")
+        dataset.reader.array("observations/nothing")
     with pytest.raises(IndexError):
-        dataset.columns.episode_value("actions", 4)
+        dataset.reader.episode_value("actions", 4)
 
 
 def test_pickles_by_path(stored):
     dataset, episodes = stored
-    pickled = pickle.dumps(dataset.columns)
+    pickled = pickle.dumps(dataset.reader)
     again = pickle.loads(pickled)
     assert len(pickled) < 10_000
     np.testing.assert_array_equal(again.array("actions"), dataset.array("actions"))
@@ -98,7 +98,7 @@ def test_pickles_by_path(stored):
 
 def test_pickle_of_a_file_that_changed(stored, workshop):
     dataset, _ = stored
-    pickled = pickle.dumps(dataset.columns)
+    pickled = pickle.dumps(dataset.reader)
     path = workshop.directory("zoo/ours-v0") / DATA_NAME
     shutil.copy(path, path.with_suffix(".copy"))
     path.with_suffix(".copy").replace(path)
@@ -121,12 +121,12 @@ def test_file_that_is_too_short(workshop):
     short = path.with_suffix(".short")
     short.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(FormatError, match="the file at"):
-        MappedColumns(short, dataset.columns._stored, dataset.lengths)
+        MappedColumns(short, dataset.reader._stored, dataset.lengths)
     short.write_bytes(b"")
     with pytest.raises(FormatError):
-        MappedColumns(short, dataset.columns._stored, dataset.lengths)
+        MappedColumns(short, dataset.reader._stored, dataset.lengths)
     with pytest.raises(FormatError):
-        MappedColumns(path.with_suffix(".gone"), dataset.columns._stored, dataset.lengths)
+        MappedColumns(path.with_suffix(".gone"), dataset.reader._stored, dataset.lengths)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -137,13 +137,13 @@ import os, sys
 from pathlib import Path
 from pytupli_registry.storage.local import open_directory
 dataset = open_directory(Path(sys.argv[1]))
-said = dataset.columns.episode_value("observations/parts/_index_0/said", 1)
+said = dataset.reader.episode_value("observations/parts/_index_0/said", 1)
 total = dataset.array("rewards").sum()
 child = os.fork()
 if child == 0:
-    same = dataset.columns.episode_value("observations/parts/_index_0/said", 1) == said
+    same = dataset.reader.episode_value("observations/parts/_index_0/said", 1) == said
     os._exit(0 if same and dataset.array("rewards").sum() == total and len(dataset.fields["seed"].values) else 1)
-again = dataset.columns.episode_value("observations/parts/_index_0/said", 2)
+again = dataset.reader.episode_value("observations/parts/_index_0/said", 2)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = subprocess.run(
@@ -160,7 +160,7 @@ def test_lossy_frames_are_what_minari_decodes(workshop, same_episode):
         same_episode(our, their)
     with h5py.File(workshop.directory() / DATA_NAME) as file:
         frames = [bytes(frame) for frame in file["episode_1/observations/camera"]]
-    assert dataset.columns.encoded_frames("observations/camera", 1) == frames
+    assert dataset.reader.encoded_frames("observations/camera", 1) == frames
 
 
 def test_a_frame_of_another_size(workshop):
@@ -178,7 +178,7 @@ def test_a_frame_of_another_size(workshop):
         file.create_dataset("episode_0/observations", data=np.stack(frames))
     dataset = workshop.store.open("zoo/kind-v0")
     with pytest.raises(FormatError, match="frame 0 is 50 × 50"):
-        dataset.columns.episode_value("observations", 0)
+        dataset.reader.episode_value("observations", 0)
 
 
 def test_loading_an_indexed_dataset_imports_little(stored, workshop):

@@ -177,7 +177,7 @@ def test_aliased_columns_are_still_right(ours, workshop):
         for episode in file.values():
             episode["infos/again"] = episode["infos/energy"]
     dataset = values(ours, workshop.store.cache)
-    assert not dataset.columns.is_mapped("infos/again")
+    assert not dataset.reader.is_mapped("infos/again")
     np.testing.assert_array_equal(dataset.array("infos/again"), dataset.array("infos/energy"))
 
 
@@ -318,7 +318,7 @@ def test_symbolic_link_out_of_the_store(workshop, tmp_path):
 @pytest.mark.parametrize("tenth", range(10))
 @pytest.mark.parametrize("name", [DATA_NAME, INDEX_NAME, METADATA_NAME])
 def test_truncated(ours, workshop, name, tenth):
-    expected = {path: array.copy() for path, array in values(ours, workshop.store.cache).arrays().items()}
+    expected = {path: array.copy() for path, array in values(ours, workshop.store.cache).columns().items()}
     shutil.rmtree(workshop.store.cache)
     whole = (ours / name).read_bytes()
     (ours / name).write_bytes(whole[: len(whole) * tenth // 10])
@@ -328,7 +328,7 @@ def test_truncated(ours, workshop, name, tenth):
         assert name != INDEX_NAME
         return
     assert name == INDEX_NAME, "a shorter data file or metadata cannot be right"
-    for path, array in found.arrays().items():
+    for path, array in found.columns().items():
         np.testing.assert_array_equal(array, expected[path])
 
 

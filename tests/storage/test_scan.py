@@ -135,7 +135,7 @@ def test_big_endian_and_odd_numbers(workshop):
     except (FormatError, UnsafeFile):
         return  # h5py has no NumPy type for it: refused is right too
     assert dataset.leaves["actions"].dtype == np.dtype(">f8")
-    assert dataset.columns._stored["observations"].extents is None
+    assert dataset.reader._stored["observations"].extents is None
     np.testing.assert_array_equal(dataset[1].observations, expected)
 
 

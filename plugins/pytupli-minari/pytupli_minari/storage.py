@@ -170,7 +170,7 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
         return self._rows(path, position, first, length)
 
     def _rows(self, path: str, position: int, first: int, length: int) -> Any:  # noqa: ANN401 - array, list or None
-        value = self.dataset.columns.episode_value(path, position)
+        value = self.dataset.reader.episode_value(path, position)
         total, extra_row = int(self.dataset.lengths[position]), self.dataset.leaves[path].extra_row
         if length < total and np.ndim(value) > 0 and len(value) == total + extra_row:
             value = value[first : first + length + extra_row]
