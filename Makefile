@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt plugins/pytupli-d3rlpy/pyproject.to
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev \
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -c constraints.txt --group dev \
 		-e ".[server,pandas,torch]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
 	@touch $(INSTALLED)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from pytupli_registry import Dataset, Episode
 from pytupli_registry.adapters import to_d4rl, to_numpy, to_pandas, to_torch
@@ -194,9 +195,6 @@ def test_pandas_refuses_images():
     images = over([episode(0, 1, observations=np.zeros((2, 84, 84, 4), np.uint8))])
     with pytest.raises(AdapterError, match="28225 components"):
         to_pandas(images)
-
-
-torch = pytest.importorskip("torch")
 
 
 def test_torch(filtered):

@@ -11,6 +11,7 @@ import h5py
 import minari
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from minari.data_collector.episode_buffer import EpisodeBuffer
 
@@ -336,7 +337,6 @@ def test_the_environment_of_the_data_is_kept() -> None:
 
 
 def test_worker_processes_read_what_the_parent_has_open() -> None:
-    torch = pytest.importorskip("torch")
     episodes = [
         episode(
             length,

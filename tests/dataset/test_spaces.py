@@ -8,6 +8,8 @@ import pytest
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minari import serialization
+from minari.dataset import minari_storage
 
 from pytupli_registry.dataset.leaves import flatten
 from pytupli_registry.dataset.spaces import from_gymnasium, is_image, leaf_spaces, to_gymnasium
@@ -51,12 +53,10 @@ def test_spaces_come_back_the_same(space):
 # Minari itself cannot write a MultiBinary space of rank 2.
 @pytest.mark.parametrize("space", [CASES[name] for name in CASES if name != "multi-binary matrix"])
 def test_descriptions_are_minaris(space):
-    serialization = pytest.importorskip("minari.serialization")
     assert from_gymnasium(space) == json.loads(serialization.serialize_space(space))
 
 
 def test_minari_reads_our_descriptions(space):
-    serialization = pytest.importorskip("minari.serialization")
     assert serialization.deserialize_space(json.dumps(from_gymnasium(space))) == space
 
 
@@ -86,7 +86,7 @@ def test_leaves_are_those_of_a_sample(space):
     ],
 )
 def test_images_are_what_minari_takes_for_images(space):
-    rule = pytest.importorskip("minari.dataset.minari_storage").is_image_space
+    rule = minari_storage.is_image_space
     (leaf,) = leaf_spaces(from_gymnasium(space), "observations").values()
     assert is_image(leaf) == rule(space)
 

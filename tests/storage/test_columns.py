@@ -1,4 +1,3 @@
-import os
 import pickle
 import shutil
 import subprocess
@@ -129,7 +128,6 @@ def test_file_that_is_too_short(workshop):
         MappedColumns(path.with_suffix(".gone"), dataset.reader._stored, dataset.lengths)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_survives_a_fork(stored, workshop):
     """Both the map and the HDF5 handle, which the parent has open."""
     script = """

@@ -67,7 +67,7 @@ def slice_batch(
 def _observations(
     rows: Rows, steps: Steps, slicer: TrajectorySlicerProtocol, window: Window
 ) -> NDArray[np.float32]:
-    if not isinstance(slicer, FrameStackTrajectorySlicer):
+    if type(slicer) is not FrameStackTrajectorySlicer:
         return window.gather_float32(rows, steps.observation_starts)
     frames = slicer._n_frames  # noqa: SLF001 - d3rlpy has no accessor
     longer = Window(steps.numbers, window.size + frames - 1)

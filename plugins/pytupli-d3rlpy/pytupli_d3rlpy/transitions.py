@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LazyTransitions", "can_gather", "gather_batch"]
 
-# A subclass may do anything, so only these very classes are known.
+# A subclass may do anything, so only these very classes are known. Pickers are told apart by type(), since they
+# are protocols too: isinstance() would run Python code for each batch.
 _KNOWN = (
     BasicTransitionPicker,
     SparseRewardTransitionPicker,
@@ -147,7 +148,7 @@ def _gather_mapped(
 
 
 def _leap(steps: Steps, picker: TransitionPickerProtocol) -> _Leap:
-    if not isinstance(picker, MultiStepTransitionPicker):
+    if type(picker) is not MultiStepTransitionPicker:
         return _Leap(np.ones(len(steps), dtype=np.int64), steps.terminal)
     # A terminated episode may be leapt out of; another ends at the last row that d3rlpy sees.
     last = steps.sizes - ~steps.terminated
@@ -158,7 +159,7 @@ def _leap(steps: Steps, picker: TransitionPickerProtocol) -> _Leap:
 def _observations(
     rows: Rows, steps: Steps, leap: _Leap, picker: TransitionPickerProtocol
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    if isinstance(picker, FrameStackTransitionPicker):
+    if type(picker) is FrameStackTransitionPicker:
         frames = picker._n_frames  # noqa: SLF001 - d3rlpy has no accessor
         windows = Window(steps.numbers + 1, frames + 1).gather(rows, steps.observation_starts)
         stacked = np.swapaxes(stack_frames(windows, frames), 0, 1)
@@ -166,7 +167,8 @@ def _observations(
     else:
         first = steps.observation_starts + steps.numbers
         now, after = _gather_pairs(rows, first, first + leap.intervals)
-    after[leap.terminal] = 0
+    if leap.terminal.any():
+        after[leap.terminal] = 0
     return now, after
 
 
@@ -179,7 +181,7 @@ def _actions(rows: Rows, steps: Steps, leap: _Leap) -> tuple[NDArray[np.float32]
 
 def _rewards(rows: Rows, steps: Steps, leap: _Leap, picker: TransitionPickerProtocol) -> NDArray[np.float32]:
     first = steps.starts + steps.numbers
-    if not isinstance(picker, MultiStepTransitionPicker):
+    if type(picker) is not MultiStepTransitionPicker:
         return rows.take_float32(first)
     returns = np.empty((len(steps), 1), dtype=np.float32)
     for interval in np.unique(leap.intervals):
