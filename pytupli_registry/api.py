@@ -288,4 +288,6 @@ def _data_directory(path: Path) -> Path:
     for directory in (path, path / "data"):
         if (directory / "main_data.hdf5").is_file():
             return directory
-    raise DatasetNotFound(str(path), "that directory")
+    raise DatasetNotFound(
+        path.name, str(path.parent), hint="Give a dataset's directory, or the `data` directory in it."
+    )

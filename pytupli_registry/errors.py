@@ -96,8 +96,10 @@ class DatasetNotFound(PytupliError):  # noqa: N818
         reference: what was asked for.
     """
 
-    def __init__(self, reference: str, where: str, *, known: Iterable[str] = ()) -> None:
-        hint = did_you_mean(reference, known) or "`pytupli list` shows what is there."
+    def __init__(
+        self, reference: str, where: str, *, known: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        hint = hint or did_you_mean(reference, known) or "`pytupli list` shows what is there."
         super().__init__(f"There is no dataset {reference!r} in {where}.", hint=hint)
         self.reference = reference
 

@@ -130,7 +130,7 @@ class DatasetWriter:
         Raises:
             DatasetNotFound: there is none.
             FormatError: its files are damaged.
-            WriteError: the store cannot be written, or the dataset is not laid out in columns.
+            WriteError: the store cannot be written.
         """
         root = Path(root)
         cache = ClientConfig.from_environment().cache_path if cache is None else cache
