@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from minari.storage import datasets_root_dir
 
 from pytupli_registry.config import ClientConfig
 
@@ -23,8 +24,7 @@ def test_without_variables_the_store_is_minaris_own_root(environment, tmp_path):
 
 
 def test_the_default_is_where_minari_looks(environment):
-    root = pytest.importorskip("minari.storage.datasets_root_dir")
-    assert root.get_dataset_path() == ClientConfig.from_environment().datasets_path
+    assert datasets_root_dir.get_dataset_path() == ClientConfig.from_environment().datasets_path
 
 
 def test_minaris_variable_moves_the_store(environment):
