@@ -6,13 +6,19 @@
     ├── InvalidReference        a reference or dataset id that cannot be parsed
     ├── DatasetNotFound         no dataset under that reference
     ├── DatasetExists           writing would overwrite a dataset
+    ├── BenchmarkNotFound       no benchmark under that name or directory
+    ├── BenchmarkExists         saving would overwrite another benchmark
     ├── FormatError             a file does not hold what it should
     │   ├── UnsafeFile          a file asks for something we refuse to do
-    │   └── StaleIndex          an index that does not describe its data file
+    │   ├── StaleIndex          an index that does not describe its data file
+    │   └── UnsupportedFormat   a file of a format version that this release does not know
     ├── SpaceError              a Gymnasium space that cannot be described or does not fit
     ├── EpisodeError            an episode that breaks the T / T+1 rule or its spaces
     ├── WriteError              a dataset could not be written
+    ├── ArtifactError           a value that cannot be kept as an artifact, or an artifact that is not what it says
     ├── EnvironmentRefused      an environment that may not be built here
+    │   ├── ConsentRequired     code would run that nobody has allowed on this machine
+    │   └── RequirementsMissing what the environment needs is not installed
     ├── FilterError
     │   ├── FilterSyntaxError   the text is no filter expression
     │   ├── UnknownField        the filter names a field the dataset does not have
@@ -34,6 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdapterError",
+    "ArtifactError",
+    "BenchmarkExists",
+    "BenchmarkNotFound",
+    "ConsentRequired",
     "DatasetExists",
     "DatasetNotFound",
     "EnvironmentRefused",
@@ -44,10 +54,12 @@ __all__ = [
     "FormatError",
     "InvalidReference",
     "PytupliError",
+    "RequirementsMissing",
     "SpaceError",
     "StaleIndex",
     "UnknownField",
     "UnsafeFile",
+    "UnsupportedFormat",
     "WriteError",
     "did_you_mean",
 ]
@@ -119,6 +131,36 @@ class DatasetExists(PytupliError):  # noqa: N818
         self.reference = reference
 
 
+class BenchmarkNotFound(PytupliError):  # noqa: N818
+    """No benchmark under that name or directory.
+
+    Attributes:
+        reference: what was asked for.
+    """
+
+    def __init__(
+        self, reference: str, where: str, *, known: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        hint = hint or did_you_mean(reference, known) or "`pytupli benchmark list` shows what is there."
+        super().__init__(f"There is no benchmark {reference!r:.160} in {where}.", hint=hint)
+        self.reference = reference
+
+
+class BenchmarkExists(PytupliError):  # noqa: N818
+    """Saving would overwrite a benchmark of another identity.
+
+    Attributes:
+        reference: the benchmark that is in the way.
+    """
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"Another benchmark is at {reference} already.",
+            hint="Save it under another name, or delete that one first (`pytupli benchmark delete`).",
+        )
+        self.reference = reference
+
+
 class FormatError(PytupliError):
     """A file does not hold what it should.
 
@@ -145,6 +187,10 @@ class StaleIndex(FormatError):  # noqa: N818
     """An ``episodes.parquet`` that does not describe the ``main_data.hdf5`` beside it."""
 
 
+class UnsupportedFormat(FormatError):  # noqa: N818
+    """A file of a format version that this release does not know."""
+
+
 class SpaceError(PytupliError):
     """A Gymnasium space that cannot be described, parsed or satisfied."""
 
@@ -157,8 +203,40 @@ class WriteError(PytupliError):
     """A dataset could not be written; what existed before is untouched."""
 
 
+class ArtifactError(PytupliError):
+    """A value that cannot be kept as an artifact, or an artifact that is not what its benchmark says."""
+
+
 class EnvironmentRefused(PytupliError):  # noqa: N818
     """An environment named by data that may not be built on this machine."""
+
+
+class ConsentRequired(EnvironmentRefused):
+    """Code would run that nobody has allowed on this machine.
+
+    Attributes:
+        hashes: SHA-256 of each piece of shipped code (or policy) that consent would have to name, in hexadecimal.
+        runs: what would run, one line each.
+    """
+
+    def __init__(
+        self, message: str, *, hashes: Iterable[str] = (), runs: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.hashes = tuple(hashes)
+        self.runs = tuple(runs)
+
+
+class RequirementsMissing(EnvironmentRefused):
+    """What the environment needs is not installed here, or not in a version that fits.
+
+    Attributes:
+        missing: the requirements, as pip takes them.
+    """
+
+    def __init__(self, message: str, *, missing: Iterable[str] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = tuple(missing)
 
 
 class FilterError(PytupliError):

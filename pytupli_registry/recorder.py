@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import gymnasium
 import numpy as np
 
-from pytupli_registry.benchmarks.environments import describe_environment
 from pytupli_registry.dataset.buffers import InfoBuffer, RowBuffer, row_buffer
 from pytupli_registry.dataset.episode import Episode, Scalar
 from pytupli_registry.dataset.spaces import from_gymnasium, to_gymnasium
+from pytupli_registry.environments.stored import describe_environment
 from pytupli_registry.errors import EpisodeError, SpaceError, WriteError
 from pytupli_registry.storage.commit import discard
 from pytupli_registry.storage.local import LocalStore

@@ -1,1 +1,1 @@
-"""Environments named by data: whether they may be built here, and how."""
+"""Benchmarks: an environment as data, its artifacts, reference scores and datasets."""

@@ -46,7 +46,7 @@ def command(
     description: str | None,
 ) -> None:
     """Record episodes of a Gymnasium environment into a local dataset."""
-    from pytupli_registry.benchmarks.environments import build_environment  # noqa: PLC0415 - lazy
+    from pytupli_registry.environments.stored import build_environment  # noqa: PLC0415 - lazy
     from pytupli_registry.recorder import Recorder  # noqa: PLC0415
 
     env = build_environment(environment_id, max_episode_steps=max_steps)

@@ -12,7 +12,7 @@ from pytupli_d3rlpy.dataset import MappedDataset
 from pytupli_d3rlpy.observations import ImageLayout, ObservationRule
 from pytupli_d3rlpy.source import Source
 from pytupli_d3rlpy.steps import TruncatedTail
-from pytupli_registry.benchmarks.environments import make_environment
+from pytupli_registry.environments.stored import make_environment
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from minari.dataset.minari_dataset import parse_dataset_id
 import pytupli_registry
 from pytupli_minari.environment import normalised
 from pytupli_minari.storage import PytupliStorage
-from pytupli_registry.benchmarks.environments import explain_refusal
+from pytupli_registry.environments.stored import explain_refusal
 from pytupli_registry.errors import AdapterError, EnvironmentRefused
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
-from pytupli_registry.benchmarks.environments import explain_refusal
+from pytupli_registry.environments.stored import explain_refusal
 from pytupli_registry.errors import AdapterError
 
 __all__ = ["harmless", "normalised"]

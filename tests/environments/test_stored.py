@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytupli_registry.benchmarks.environments import (
+from pytupli_registry.environments.stored import (
     build_environment,
     describe_environment,
     explain_refusal,
@@ -151,7 +151,7 @@ def test_a_module_in_the_id_is_never_imported(tmp_path) -> None:
     ]
     program = (
         "import json, sys\n"
-        "from pytupli_registry.benchmarks.environments import make_environment\n"
+        "from pytupli_registry.environments.stored import make_environment\n"
         "print([make_environment(text) is None for text in json.loads(sys.stdin.read())])\n"
     )
     done = subprocess.run(
