@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := pytupli_registry plugins tests docs
+SOURCES := pytupli_registry benchmarks_catalog plugins tests docs
 
 .PHONY: help install demo test test-fast check format bench clean
 
@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt plugins/pytupli-d3rlpy/pyproject.to
 	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -c constraints.txt --group dev \
-		-e ".[server,pandas,torch]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
+		-e ".[server,pandas,torch,box2d,mujoco]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
 	@touch $(INSTALLED)
 
 demo: install

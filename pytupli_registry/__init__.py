@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         validate,
         write,
     )
+    from pytupli_registry.benchmarks.benchmark import Benchmark
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.dataset.episode import Episode
     from pytupli_registry.dataset.transitions import Transition, Transitions
@@ -40,6 +41,7 @@ _HOMES = {
     "save": "api",
     "validate": "api",
     "write": "api",
+    "Benchmark": "benchmarks.benchmark",
     "Dataset": "dataset.dataset",
     "Episode": "dataset.episode",
     "PytupliError": "errors",
@@ -49,6 +51,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Benchmark",
     "Dataset",
     "Episode",
     "PytupliError",

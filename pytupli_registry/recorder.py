@@ -118,6 +118,8 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         episodes_recorded: number of episodes kept so far.
     """
 
+    transparent = True  # a benchmark made of a recorded environment is that of the environment
+
     def __init__(
         self,
         env: gymnasium.Env[Any, Any],
@@ -125,6 +127,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         *,
         policy: str | None = None,
         recorded_by: str | None = None,
+        recorded_at: bool = True,
         metadata: Callable[[Episode], Mapping[str, Scalar]] | None = None,
         record_step: Callable[[StepRecord], StepRecord] | None = None,
         observation_space: gymnasium.Space[Any] | None = None,
@@ -142,6 +145,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
             dataset: id of a new local dataset, or a writer, which is then left open for whoever made it.
             policy: name of the policy that acts.
             recorded_by: who records.
+            recorded_at: keep when each episode ended. Without, the same episodes make the same bytes every time.
             metadata: called with each finished episode; returns the user's own facts about it.
             record_step: called for each reset and step; returns what to record in its place. Flags stay as they are.
             observation_space: of what is recorded, where ``record_step`` changes it; the environment's otherwise.
@@ -167,6 +171,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         self.policy = policy
         self.episodes_recorded = 0
         self._facts = {} if recorded_by is None else {"recorded_by": recorded_by}
+        self._recorded_at = recorded_at
         self._describe_episode, self._record_step = metadata, record_step
         self._keep_aborted, self._autoseed = keep_aborted, autoseed
         self._recording = True
@@ -286,7 +291,9 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _keep(self, episode: Episode, policy: str | None) -> None:
         metadata = {} if self._describe_episode is None else _scalars(self._describe_episode(episode))
-        facts = {**self._facts, "recorded_at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        facts = dict(self._facts)
+        if self._recorded_at:
+            facts["recorded_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
         if policy is not None:
             facts["policy"] = policy
         self._sink.add(replace(episode, metadata={**metadata, **facts}))

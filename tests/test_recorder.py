@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -291,6 +293,22 @@ def test_facts_of_an_episode() -> None:
     assert (first.seed, second.seed) == (8, None)
     assert second.options is None
     assert second.metadata["policy"] == "expert"
+
+
+def test_without_the_time_the_same_episodes_make_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for name in ("first", "second"):
+        monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(tmp_path / name))
+        env = gymnasium.make("Pendulum-v1", max_episode_steps=3)
+        with Recorder(env, "pendulum/some-v0", policy="still", recorded_at=False) as recorder:
+            for seed in (4, 5):
+                run(recorder, seed=seed, rng=lambda _: np.zeros(1, np.float32))
+        written.append((tmp_path / name / "pendulum/some-v0/data/main_data.hdf5").read_bytes())
+        time.sleep(1.1)  # a clock of whole seconds would show too
+    assert written[0] == written[1]
+    assert b"recorded_at" not in written[0]
 
 
 @pytest.mark.parametrize("facts", [{"a": [1]}, {"a": None}, {1: "a"}, {"a": np.zeros(2)}])

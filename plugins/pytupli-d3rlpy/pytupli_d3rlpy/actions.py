@@ -54,6 +54,11 @@ class ActionRule:
             hint="It takes Box and Discrete: wrap the environment so that its actions are one of these, and record again.",
         )
 
+    @property
+    def is_discrete(self) -> bool:
+        """Whether d3rlpy's actions are numbers."""
+        return isinstance(self.space, spaces.Discrete)
+
     def rows(self, dataset: Dataset) -> Rows:
         """Return the actions of every step of the whole dataset."""
         column = dataset.array("actions")
@@ -62,16 +67,31 @@ class ActionRule:
         rows = PlainRows(column, (1,))
         return ShiftedRows(rows, int(self.space.start)) if self.space.start else rows
 
+    def action(self, predicted: Any) -> Any:  # noqa: ANN401 - a number or an array
+        """Return what d3rlpy predicts as the environment takes it."""
+        if isinstance(self.space, spaces.Discrete):
+            return predicted + self.space.start
+        return np.reshape(predicted, self.space.shape)
+
+    def element(self, predicted: Any) -> Any:  # noqa: ANN401
+        """Return the element of the action space: what :meth:`action` returns, in its dtype and within its bounds.
+
+        A network's output may exceed a bound by rounding, or by what it never learnt.
+        """
+        space = self.space
+        action = self.action(predicted)
+        if isinstance(space, spaces.Discrete):
+            return np.int64(action)
+        if space.low.dtype.kind in "iu":
+            action = np.rint(action)
+        return np.clip(action, space.low, space.high).astype(space.low.dtype)
+
     def wrap(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
         """Return the environment taking the actions that d3rlpy predicts; itself where nothing differs."""
         space = self.space
         if isinstance(space, spaces.Discrete):
-            start = space.start
-            if not start:
-                return env
-            return TransformAction(env, lambda action: action + start, spaces.Discrete(int(space.n)))
+            return TransformAction(env, self.action, spaces.Discrete(int(space.n))) if space.start else env
         if len(space.shape) == 1:
             return env
-        shape = space.shape
         flat = spaces.Box(space.low.reshape(-1), space.high.reshape(-1), dtype=space.low.dtype.type)
-        return TransformAction(env, lambda action: np.reshape(action, shape), flat)
+        return TransformAction(env, self.action, flat)

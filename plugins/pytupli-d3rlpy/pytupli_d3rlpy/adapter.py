@@ -9,7 +9,13 @@ from d3rlpy.dataset import SparseRewardTransitionPicker
 import pytupli_registry
 from pytupli_d3rlpy.actions import ActionRule
 from pytupli_d3rlpy.dataset import MappedDataset
-from pytupli_d3rlpy.observations import ImageLayout, ObservationRule
+from pytupli_d3rlpy.observations import (
+    DiscreteObservation,
+    ImageLayout,
+    ObservationOptions,
+    ObservationRule,
+    check_option,
+)
 from pytupli_d3rlpy.source import Source
 from pytupli_d3rlpy.steps import TruncatedTail
 from pytupli_registry.environments.stored import make_environment
@@ -34,6 +40,7 @@ def load(
     truncated_tail: TruncatedTail = "drop",
     tuple_observation: bool = False,
     image_layout: ImageLayout = "auto",
+    discrete_observation: DiscreteObservation = "number",
 ) -> tuple[MappedDataset, gymnasium.Env[Any, Any] | None]:
     """Load a dataset, and its environment, for d3rlpy.
 
@@ -46,6 +53,7 @@ def load(
         truncated_tail: see :func:`to_d3rlpy`.
         tuple_observation: see :func:`to_d3rlpy`.
         image_layout: see :func:`to_d3rlpy`.
+        discrete_observation: see :func:`to_d3rlpy`.
 
     Returns:
         The dataset, and the environment it was recorded in with observations and actions as the dataset shows
@@ -62,11 +70,13 @@ def load(
         truncated_tail=truncated_tail,
         tuple_observation=tuple_observation,
         image_layout=image_layout,
+        discrete_observation=discrete_observation,
     )
     env = make_environment(dataset.metadata.env_spec)
     if env is None:
         return mapped, None
-    observations, actions = _rules(dataset, tuple_observation, image_layout)
+    options = ObservationOptions(tuple_observation, image_layout, discrete_observation)
+    observations, actions = _rules(dataset, options)
     return mapped, actions.wrap(observations.wrap(env))
 
 
@@ -78,6 +88,7 @@ def to_d3rlpy(
     truncated_tail: TruncatedTail = "drop",
     tuple_observation: bool = False,
     image_layout: ImageLayout = "auto",
+    discrete_observation: DiscreteObservation = "number",
 ) -> MappedDataset:
     """Return an ``MDPDataset`` over the columns of a dataset, without copying them.
 
@@ -91,34 +102,24 @@ def to_d3rlpy(
         tuple_observation: show observation and goal of goal-conditioned data as a tuple instead of one vector.
         image_layout: where the stored images have their channels. ``"auto"``: last if the last axis is the
             shortest, otherwise first. d3rlpy gets channels first.
+        discrete_observation: how ``Discrete`` and ``MultiDiscrete`` observations are shown: ``"number"``, as they
+            are stored, or ``"one_hot"``, which is what a network can learn from.
 
     Raises:
         AdapterError: an option is wrong, no transition is left, or d3rlpy has no way to take the spaces.
         SpaceError: the dataset describes a space that Gymnasium cannot build.
     """
-    _check_option("truncated_tail", truncated_tail, get_args(TruncatedTail))
-    _check_option("image_layout", image_layout, get_args(ImageLayout))
+    check_option("truncated_tail", truncated_tail, get_args(TruncatedTail))
+    options = ObservationOptions(tuple_observation, image_layout, discrete_observation)
     if truncated_tail == "keep" and isinstance(transition_picker, SparseRewardTransitionPicker):
         raise AdapterError(
             "SparseRewardTransitionPicker compares all rewards to go, the kept tail's padding included.",
             hint="Use truncated_tail='drop' with it.",
         )
-    observations, actions = _rules(dataset, tuple_observation, image_layout)
+    observations, actions = _rules(dataset, options)
     source = Source.of(dataset, observations, actions, truncated_tail)
     return MappedDataset(source, actions, transition_picker, trajectory_slicer)
 
 
-def _rules(
-    dataset: Dataset, tuple_observation: bool, image_layout: ImageLayout
-) -> tuple[ObservationRule, ActionRule]:
-    observations = ObservationRule.of(
-        dataset.observation_space, tuple_observation=tuple_observation, image_layout=image_layout
-    )
-    return observations, ActionRule.of(dataset.action_space)
-
-
-def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise AdapterError(
-            f"{name}={value!r} is no option.", hint=f"Use one of {', '.join(map(repr, known))}."
-        )
+def _rules(dataset: Dataset, options: ObservationOptions) -> tuple[ObservationRule, ActionRule]:
+    return ObservationRule.of(dataset.observation_space, options), ActionRule.of(dataset.action_space)

@@ -4,6 +4,8 @@ The rule, by observation space:
 
 * a vector (``Box`` of rank 1, ``MultiBinary``, ``MultiDiscrete``): as it is; a scalar (``Discrete``, ``Box`` of
   rank 0): a vector of one; ``Discrete`` values are not shifted;
+* with ``discrete_observation="one_hot"``, ``Discrete(n)``: n numbers, 1 at the place of the value and 0 elsewhere;
+  ``MultiDiscrete``: those of each of its numbers joined; float32;
 * an image (``Box`` of rank 3, uint8 ``Box`` of rank 2): channels first, see ``image_layout``;
 * goal-conditioned (a ``Dict`` with ``observation`` and ``desired_goal``): ``observation`` and ``desired_goal``
   joined, as d3rlpy's ``GoalConcatWrapper`` does; with ``tuple_observation`` a tuple of the two;
@@ -14,28 +16,55 @@ The rule, by observation space:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.wrappers import TransformObservation
 
-from pytupli_d3rlpy.rows import ChannelsLastRows, ConcatenatedRows, PlainRows, Rows
+from pytupli_d3rlpy.one_hot import OneHot
+from pytupli_d3rlpy.rows import ChannelsLastRows, ConcatenatedRows, OneHotRows, PlainRows, Rows
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import gymnasium
     from numpy.typing import NDArray
 
     from pytupli_registry import Dataset
 
-__all__ = ["ImageLayout", "ObservationRule"]
+__all__ = ["DiscreteObservation", "ImageLayout", "ObservationOptions", "ObservationRule"]
 
+DiscreteObservation = Literal["number", "one_hot"]
 ImageLayout = Literal["auto", "channels_first", "channels_last"]
 
 _IMAGE_RANK = 3
+
+
+@dataclass(frozen=True)
+class ObservationOptions:
+    """What a space leaves open; see :func:`pytupli_d3rlpy.to_d3rlpy`."""
+
+    tuple_observation: bool = False
+    image_layout: ImageLayout = "auto"
+    discrete_observation: DiscreteObservation = "number"
+
+    def __post_init__(self) -> None:
+        for name, known in (("image_layout", ImageLayout), ("discrete_observation", DiscreteObservation)):
+            check_option(name, getattr(self, name), get_args(known))
+
+
+def check_option(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Check a choice.
+
+    Raises:
+        AdapterError: it is not among those known.
+    """
+    if value not in known:
+        raise AdapterError(
+            f"{name}={value!r} is no option.", hint=f"Use one of {', '.join(map(repr, known))}."
+        )
 
 
 @dataclass(frozen=True)
@@ -45,14 +74,16 @@ class _Part:
     Attributes:
         keys: how to reach it in an observation.
         space: Box over its values as they are stored.
-        shape: of one row, scalars being vectors of one.
+        shape: of one row as it is stored, scalars being vectors of one.
         channels_last: whether the last axis goes first.
+        code: of whole numbers that are shown one-hot.
     """
 
     keys: tuple[str | int, ...]
     space: spaces.Box
     shape: tuple[int, ...]
-    channels_last: bool
+    channels_last: bool = False
+    code: OneHot | None = None
 
     def rows(self, dataset: Dataset) -> Rows:
         names = (f"_index_{key}" if isinstance(key, int) else key for key in self.keys)
@@ -65,10 +96,14 @@ class _Part:
                 hint="Record it as numbers of a fixed shape (images without jpeg_encoding).",
             )
         rows = PlainRows(dataset.array(path), self.shape)
+        if self.code is not None:
+            return OneHotRows(rows, self.code)
         return ChannelsLastRows(rows) if self.channels_last else rows
 
     def arrange(self, values: NDArray[Any]) -> NDArray[Any]:
         shaped = np.reshape(values, self.shape)
+        if self.code is not None:
+            return self.code.encode(shaped)
         return np.moveaxis(shaped, -1, 0) if self.channels_last else shaped
 
     def value(self, observation: Any) -> NDArray[Any]:  # noqa: ANN401 - whatever the environment gives
@@ -77,6 +112,8 @@ class _Part:
         return self.arrange(np.asarray(observation, dtype=self.space.dtype))
 
     def arranged_space(self) -> spaces.Box:
+        if self.code is not None:
+            return spaces.Box(0, 1, shape=(self.code.width,), dtype=np.float32)
         low, high = self.arrange(self.space.low), self.arrange(self.space.high)
         return spaces.Box(low, high, dtype=low.dtype.type)
 
@@ -118,25 +155,42 @@ class ObservationRule:
     is_tuple: bool
 
     @classmethod
-    def of(
-        cls, space: gymnasium.Space[Any], *, tuple_observation: bool, image_layout: ImageLayout
-    ) -> ObservationRule:
+    def of(cls, space: gymnasium.Space[Any], options: ObservationOptions) -> ObservationRule:
         """Choose the rule; see the module.
 
         Raises:
             AdapterError: the space has a part that is no array of numbers, or no part at all.
         """
         if isinstance(space, spaces.Dict):
-            joined = _goal_components(space, image_layout)
-            if joined and tuple_observation:
+            joined = _goal_components(space, options)
+            if joined and options.tuple_observation:
                 return cls(space, joined, is_tuple=True)
             if joined:
                 parts = tuple(part for component in joined for part in component.parts)
                 return cls(space, (_Component(parts),), is_tuple=False)
-        components = tuple(_Component((part,)) for part in _parts(space, (), image_layout))
+        components = tuple(_Component((part,)) for part in _parts(space, (), options))
         if not components:
             raise AdapterError("The observation space has no part that d3rlpy could learn from.")
         return cls(space, components, is_tuple=len(components) > 1)
+
+    @property
+    def shape(self) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
+        """What d3rlpy knows as ``observation_shape``."""
+        shapes = tuple(component.space().shape for component in self.components)
+        return shapes if self.is_tuple else shapes[0]
+
+    def value(self, observation: Any) -> NDArray[Any] | tuple[NDArray[Any], ...]:  # noqa: ANN401
+        """Return one observation of the environment as d3rlpy sees it."""
+        values = tuple(component.value(observation) for component in self.components)
+        return values if self.is_tuple else values[0]
+
+    def batch(self, observations: Sequence[Any]) -> NDArray[Any] | tuple[NDArray[Any], ...]:
+        """Return observations of the environment as ``predict`` takes them.  # (n, *shape), each"""  # noqa: D415
+        batches = tuple(
+            np.stack([component.value(observation) for observation in observations])
+            for component in self.components
+        )
+        return batches if self.is_tuple else batches[0]
 
     def rows(self, dataset: Dataset) -> tuple[Rows, ...]:
         """Return the rows of each component, T+1 an episode, of the whole dataset.
@@ -148,48 +202,48 @@ class ObservationRule:
 
     def wrap(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
         """Return the environment giving the observations that d3rlpy was trained on; itself where nothing differs."""
-        first = self.components[0]
+        shown = [component.space() for component in self.components]
         if self.is_tuple:
-            components = self.components
-            return TransformObservation(
-                env,
-                lambda observation: tuple(component.value(observation) for component in components),
-                spaces.Tuple([component.space() for component in components]),
-            )
-        if isinstance(self.space, spaces.Box) and first.space().shape == self.space.shape:
+            return TransformObservation(env, self.value, spaces.Tuple(shown))
+        if isinstance(self.space, spaces.Box) and shown[0].shape == self.space.shape:
             return env
-        return TransformObservation(env, first.value, first.space())
+        return TransformObservation(env, self.value, shown[0])
 
 
-def _goal_components(space: spaces.Dict, image_layout: ImageLayout) -> tuple[_Component, ...] | None:
+def _goal_components(space: spaces.Dict, options: ObservationOptions) -> tuple[_Component, ...] | None:
     """Return observation and goal of a goal-conditioned space of vectors; None for any other space."""
     if not {"observation", "desired_goal"} <= set(space.spaces):
         return None
     found = tuple(
-        _Component(tuple(_parts(space[key], (key,), image_layout))) for key in ("observation", "desired_goal")
+        _Component(tuple(_parts(space[key], (key,), options))) for key in ("observation", "desired_goal")
     )
     vectors = all(len(part.shape) == 1 for component in found for part in component.parts)
     return found if vectors and all(component.parts for component in found) else None
 
 
 def _parts(
-    space: gymnasium.Space[Any], keys: tuple[str | int, ...], image_layout: ImageLayout
+    space: gymnasium.Space[Any], keys: tuple[str | int, ...], options: ObservationOptions
 ) -> Iterator[_Part]:
     if isinstance(space, spaces.Dict):
         for name in sorted(space.spaces):
-            yield from _parts(space[name], (*keys, name), image_layout)
+            yield from _parts(space[name], (*keys, name), options)
     elif isinstance(space, spaces.Tuple):
         for number, part in enumerate(space.spaces):
-            yield from _parts(part, (*keys, number), image_layout)
+            yield from _parts(part, (*keys, number), options)
+    elif options.discrete_observation == "one_hot" and isinstance(
+        space, (spaces.Discrete, spaces.MultiDiscrete)
+    ):
+        code = OneHot.of(space)
+        yield _Part(keys, _box(space, keys), (len(code.sizes),), code=code)
     else:
-        yield _part(_box(space, keys), keys, image_layout)
+        yield _part(_box(space, keys), keys, options.image_layout)
 
 
 def _part(box: spaces.Box, keys: tuple[str | int, ...], image_layout: ImageLayout) -> _Part:
     shape = box.shape or (1,)
     if len(shape) == _IMAGE_RANK - 1 and box.dtype == np.uint8:
         shape = (1, *shape)
-        return _Part(keys, box, shape, channels_last=False)
+        return _Part(keys, box, shape)
     return _Part(keys, box, shape, channels_last=_has_channels_last(shape, image_layout))
 
 

@@ -10,7 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ChannelsLastRows", "ConcatenatedRows", "PlainRows", "Rows", "ShiftedRows", "as_float32"]
+    from pytupli_d3rlpy.one_hot import OneHot
+
+__all__ = [
+    "ChannelsLastRows",
+    "ConcatenatedRows",
+    "OneHotRows",
+    "PlainRows",
+    "Rows",
+    "ShiftedRows",
+    "as_float32",
+]
 
 _LARGE = 4096  # bytes of a row; copying it costs more than a Python call, and a batch of them no cache holds
 
@@ -208,3 +218,33 @@ class ShiftedRows:
     def between(self, start: int, stop: int) -> NDArray[Any]:
         """Return a copy, shifted."""
         return self._rows.between(start, stop) - self._start
+
+
+class OneHotRows:
+    """Numbers seen as the ones of vectors that are zero elsewhere."""
+
+    __slots__ = ("_code", "_rows", "dtype", "is_large", "is_view", "shape")
+
+    def __init__(self, rows: Rows, code: OneHot) -> None:
+        self._rows = rows
+        self._code = code
+        self.shape = (code.width,)
+        self.dtype = np.dtype(np.float32)
+        self.is_view = False
+        self.is_large = False
+
+    def take(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """Gather and encode."""
+        return self._code.encode(self._rows.take(numbers))
+
+    def take_float32(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Gather and encode."""
+        return self._code.encode(self._rows.take(numbers))
+
+    def windows(self, first: NDArray[np.int64], size: int) -> NDArray[Any]:
+        """Gather runs and encode them."""
+        return self._code.encode(self._rows.windows(first, size))
+
+    def between(self, start: int, stop: int) -> NDArray[Any]:
+        """Return a copy, encoded."""
+        return self._code.encode(self._rows.between(start, stop))

@@ -38,6 +38,8 @@ def _sample(space, count, rng):
         return tuple(_sample(part, count, rng) for part in space.spaces)
     if isinstance(space, spaces.Discrete):
         return rng.integers(space.start, space.start + space.n, size=count)
+    if isinstance(space, spaces.MultiDiscrete):
+        return rng.integers(space.start, space.start + space.nvec, size=(count, *space.shape))
     if isinstance(space, spaces.MultiBinary):
         return rng.integers(0, 2, size=(count, *space.shape)).astype(np.int8)
     if space.dtype.kind in "iu":

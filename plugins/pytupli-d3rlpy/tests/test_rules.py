@@ -17,7 +17,7 @@ from gymnasium import spaces
 
 from pytupli_d3rlpy import to_d3rlpy
 from pytupli_d3rlpy.actions import ActionRule
-from pytupli_d3rlpy.observations import ObservationRule
+from pytupli_d3rlpy.observations import ObservationOptions, ObservationRule
 from pytupli_registry.errors import AdapterError
 
 LENGTHS = [4, 7]
@@ -79,6 +79,16 @@ def mixed(observations):
     ]
 
 
+ONE_HOT = {"discrete_observation": "one_hot"}
+
+
+def eye(size, numbers):
+    """Write one-hot vectors as a textbook does."""
+    return np.array(
+        [[float(place == number) for place in range(size)] for number in numbers], dtype=np.float32
+    )
+
+
 def channels_last(observations):
     return np.ascontiguousarray(observations.transpose(0, 3, 1, 2))
 
@@ -108,6 +118,41 @@ CASES = {
         {"image_layout": "channels_first"},
     ),
     "multi-discrete": (spaces.MultiDiscrete([3, 4]), lambda observations: observations, {}),
+    "discrete": (spaces.Discrete(5, start=-2), lambda observations: observations[:, None], {}),
+    "discrete, one-hot": (
+        spaces.Discrete(5, start=-2),
+        lambda observations: np.eye(5, dtype=np.float32)[observations + 2],
+        ONE_HOT,
+    ),
+    "multi-discrete, one-hot": (
+        spaces.MultiDiscrete([3, 4], start=[0, -1]),
+        lambda observations: np.concatenate(
+            [eye(3, observations[:, 0]), eye(4, observations[:, 1] + 1)], axis=1
+        ),
+        ONE_HOT,
+    ),
+    "grid of numbers, one-hot": (
+        spaces.MultiDiscrete([[2, 3], [4, 2]]),
+        lambda observations: np.concatenate(
+            [eye(n, observations[:, a, b]) for a, b, n in ((0, 0, 2), (0, 1, 3), (1, 0, 4), (1, 1, 2))],
+            axis=1,
+        ),
+        ONE_HOT,
+    ),
+    "goal, one-hot": (
+        spaces.Dict(observation=vector(2), achieved_goal=spaces.Discrete(3), desired_goal=spaces.Discrete(3)),
+        lambda observations: np.concatenate(
+            [observations["observation"], eye(3, observations["desired_goal"])], axis=1
+        ),
+        ONE_HOT,
+    ),
+    "mixed, one-hot": (
+        MIXED,
+        lambda observations: [
+            part if number != 1 else eye(4, part[:, 0]) for number, part in enumerate(mixed(observations))
+        ],
+        ONE_HOT,
+    ),
     "scalar": (spaces.Box(-1, 1, (), np.float32), lambda observations: observations[:, None], {}),
 }
 
@@ -138,11 +183,7 @@ def test_observations_follow_the_rule(random_dataset, stock_buffer, assert_same,
 @pytest.mark.parametrize("case", CASES)
 def test_the_environment_shows_what_the_data_shows(random_dataset, case):
     space, observe, options = CASES[case]
-    rule = ObservationRule.of(
-        space,
-        tuple_observation=options.get("tuple_observation", False),
-        image_layout=options.get("image_layout", "auto"),
-    )
+    rule = ObservationRule.of(space, ObservationOptions(**options))
     seen, _ = rule.wrap(Still(space)).reset(seed=7)
     raw, _ = Still(space).reset(seed=7)
     expected = observe(batch_of_one(raw))
@@ -173,7 +214,7 @@ def batch_of_one(value):
 
 @pytest.mark.parametrize("space", [GOAL, NESTED_GOAL])
 def test_goals_are_joined_as_d3rlpy_joins_them(space):
-    rule = ObservationRule.of(space, tuple_observation=False, image_layout="auto")
+    rule = ObservationRule.of(space, ObservationOptions())
     mine, theirs = rule.wrap(Still(space)), GoalConcatWrapper(Still(space))
     seen = [[env.reset(seed=3)[0], env.step(0)[0]] for env in (mine, theirs)]
     np.testing.assert_array_equal(seen[0], seen[1])
@@ -181,7 +222,7 @@ def test_goals_are_joined_as_d3rlpy_joins_them(space):
 
 def test_a_plain_environment_is_not_wrapped():
     env = Still(vector(3), vector(2))
-    rule = ObservationRule.of(env.observation_space, tuple_observation=False, image_layout="auto")
+    rule = ObservationRule.of(env.observation_space, ObservationOptions())
     assert ActionRule.of(env.action_space).wrap(rule.wrap(env)) is env
 
 
@@ -241,7 +282,7 @@ def test_other_actions_are_refused(space):
 
 def test_text_is_refused():
     with pytest.raises(AdapterError, match="words is of the space Text"):
-        ObservationRule.of(spaces.Dict(words=spaces.Text(5)), tuple_observation=False, image_layout="auto")
+        ObservationRule.of(spaces.Dict(words=spaces.Text(5)), ObservationOptions())
 
 
 def test_wrong_options_are_refused(random_dataset):

@@ -1,0 +1,1 @@
+"""Artifacts: what an environment is made of beside plain JSON, as files that are addressed by their hash."""

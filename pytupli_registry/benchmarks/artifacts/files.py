@@ -1,0 +1,202 @@
+"""Artifacts in a benchmark's directory: stored whole or not at all, and checked before anything reads them."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytupli_registry.benchmarks.artifacts.paths import CHUNK, open_regular
+from pytupli_registry.errors import ArtifactError, FormatError, UnsafeFile
+from pytupli_registry.storage.durable import make_directories, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedRandom, BufferedReader
+
+    from pytupli_registry.benchmarks.specification import ArtifactEntry
+
+__all__ = ["open_verified", "store_artifact", "verified_path"]
+
+_AGAIN = "Fetch or copy the benchmark again."
+
+
+def store_artifact(source: Path, entry: ArtifactEntry, directory: Path) -> bool:
+    """Copy an artifact into a benchmark's directory in one step that survives a crash.
+
+    Returns whether it was written; False where the same content is there already.
+
+    Raises:
+        ArtifactError: the source is not (or no longer) what the entry says, or the directory cannot be written.
+        UnsafeFile: a link is in the way.
+    """
+    target = directory / entry.path
+    if _is_there(entry, directory):
+        return False
+    missing = [path for path in (target.parent, target.parent.parent) if not path.exists()]
+    try:
+        make_directories(target.parent)
+        _refuse_links(entry, directory)
+        with open_regular(source) as file:
+            return _store(file, entry, target)
+    except OSError as error:
+        _remove_empty(missing)
+        raise ArtifactError(f"The artifact {target} could not be written ({error!s:.160}).") from error
+    except BaseException:
+        _remove_empty(missing)
+        raise
+
+
+def verified_path(entry: ArtifactEntry, directory: Path) -> Path:
+    """Return the path of an artifact that is what its entry says.
+
+    Raises:
+        FormatError: it is missing, of another size or another hash.
+        UnsafeFile: it, or a directory on the way to it, is a link or no regular file.
+    """
+    with open_verified(entry, directory):
+        return directory / entry.path
+
+
+@contextmanager
+def open_verified(entry: ArtifactEntry, directory: Path) -> Iterator[BufferedReader]:
+    """Open an artifact once, check it, and give the open file: what was checked is what is read.
+
+    Raises:
+        FormatError: as :func:`verified_path`.
+        UnsafeFile: likewise.
+    """
+    descriptor = _open_without_links(entry, directory)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnsafeFile(directory / entry.path, "the artifact is no regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            _verify(file, entry, directory / entry.path)
+            yield file
+    finally:
+        os.close(descriptor)
+
+
+def _verify(file: BufferedReader, entry: ArtifactEntry, path: Path) -> None:
+    size = os.fstat(file.fileno()).st_size
+    if size != entry.size:
+        raise FormatError(path, f"the artifact is of {size} bytes instead of {entry.size}", hint=_AGAIN)
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != entry.sha256:
+        raise FormatError(
+            path, f"the artifact's SHA-256 is {sha256}, expected was {entry.sha256}", hint=_AGAIN
+        )
+    file.seek(0)
+
+
+def _open_without_links(entry: ArtifactEntry, directory: Path) -> int:
+    """Open step by step, each name within the directory that was opened before it."""
+    path = directory / entry.path
+    *above, name = Path(entry.path).parts
+    with ExitStack() as opened:
+        try:
+            at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, at)
+            for part in above:
+                at = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+                opened.callback(os.close, at)
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        except FileNotFoundError as error:
+            raise FormatError(path, "the artifact is missing", hint=_AGAIN) from error
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
+                raise UnsafeFile(
+                    path, "a link or a file is where a directory or the artifact belongs"
+                ) from error
+            raise FormatError(path, f"the artifact cannot be opened ({error!s:.120})") from error
+
+
+def _is_there(entry: ArtifactEntry, directory: Path) -> bool:
+    try:
+        verified_path(entry, directory)
+    except UnsafeFile:
+        raise
+    except FormatError:
+        return False
+    return True
+
+
+def _refuse_links(entry: ArtifactEntry, directory: Path) -> None:
+    for path in ((directory / entry.path).parent, (directory / entry.path).parent.parent):
+        if path.is_symlink():
+            raise UnsafeFile(path, "it is a link, nothing is stored behind it")
+
+
+def _store(source: BufferedReader, entry: ArtifactEntry, target: Path) -> bool:
+    with _partial_file(target) as partial:
+        if target.is_file() and not target.is_symlink() and _same_content(target, entry):
+            return False  # another process was faster
+        try:
+            _copy(source, partial, entry, target)
+            _partial_path(target).replace(target)
+        except BaseException:
+            _partial_path(target).unlink(missing_ok=True)
+            raise
+    sync(target.parent)
+    return True
+
+
+def _copy(source: BufferedReader, partial: BufferedRandom, entry: ArtifactEntry, target: Path) -> None:
+    found, size = hashlib.sha256(), 0
+    while chunk := source.read(CHUNK):
+        size += len(chunk)
+        if size > entry.size:
+            break
+        found.update(chunk)
+        partial.write(chunk)
+    if size != entry.size or found.hexdigest() != entry.sha256:
+        raise ArtifactError(
+            f"The file {source.name} has changed since it became the artifact {target.name!r}.",
+            hint="Make the benchmark from the environment again.",
+        )
+    partial.flush()
+    os.fsync(partial.fileno())
+
+
+@contextmanager
+def _partial_file(target: Path) -> Iterator[BufferedRandom]:
+    """Open the file that the artifact is written to first, alone: what a killed process left is written over."""
+    path = _partial_path(target)
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_same(file, path):
+                continue  # the one who held the lock has moved or removed it
+            file.truncate()
+            yield file
+            return
+
+
+def _partial_path(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
+def _is_same(file: BufferedRandom, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _same_content(path: Path, entry: ArtifactEntry) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
+
+
+def _remove_empty(directories: list[Path]) -> None:
+    for path in directories:
+        try:
+            path.rmdir()
+        except OSError:
+            return  # somebody else put something there

@@ -1,0 +1,490 @@
+"""A benchmark: an environment as data that others can rebuild, with everything that belongs to it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pytupli_registry.benchmarks import datasets
+from pytupli_registry.benchmarks.artifacts.files import verified_path
+from pytupli_registry.benchmarks.artifacts.reader import ArtifactReader
+from pytupli_registry.benchmarks.artifacts.spool import ArtifactSpool
+from pytupli_registry.benchmarks.building import Building
+from pytupli_registry.benchmarks.describing import describe, describe_interface, specify
+from pytupli_registry.benchmarks.difference import Difference, differences
+from pytupli_registry.benchmarks.evaluation import (
+    BenchmarkIdentity,
+    Evaluation,
+    PolicyIdentity,
+    evaluate,
+)
+from pytupli_registry.benchmarks.home import find_benchmark, local_directory
+from pytupli_registry.benchmarks.identity import identity_of
+from pytupli_registry.benchmarks.policies import RandomPolicy, load_policy
+from pytupli_registry.benchmarks.policy_files import PolicyFile, kept_policy
+from pytupli_registry.benchmarks.reading import read_specification
+from pytupli_registry.benchmarks.recorded import read_recorded, record
+from pytupli_registry.benchmarks.saving import delete_benchmark, save_benchmark
+from pytupli_registry.benchmarks.spaces import space_of
+from pytupli_registry.benchmarks.specification import (
+    BenchmarkSpecification,
+    DatasetEntry,
+    EvaluationProtocol,
+    PolicyEntry,
+    ReferenceScore,
+)
+from pytupli_registry.benchmarks.verification import verify_dataset, verify_rollouts
+from pytupli_registry.environments.permissions import Permissions
+from pytupli_registry.errors import ArtifactError, DatasetNotFound, EnvironmentRefused, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import ModuleType
+
+    import gymnasium
+
+    from pytupli_registry.benchmarks.policies import Policy
+    from pytupli_registry.benchmarks.replay import Tolerance
+    from pytupli_registry.benchmarks.specification import ArtifactEntry
+    from pytupli_registry.benchmarks.verification import Verification
+    from pytupli_registry.dataset.dataset import Dataset
+    from pytupli_registry.environments.building import BuildPlan
+
+__all__ = ["Benchmark"]
+
+_RANDOM = "random"
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """An environment as plain data, with its artifacts, reference scores, policies and datasets.
+
+    ::
+
+        bench = Benchmark.from_env(env, name="hvac", description="Keep a house warm, cheaply")
+        bench.save()
+        env = Benchmark.load("hvac").make()
+
+    A benchmark does not change: what adds to it returns another one, which still has to be saved.
+
+    Attributes:
+        specification: what ``benchmark.json`` says.
+        directory: where it was loaded from; None before it is saved.
+    """
+
+    specification: BenchmarkSpecification
+    directory: Path | None = None
+    _spool: ArtifactSpool = field(default_factory=ArtifactSpool, repr=False)
+    _own_modules: tuple[str, ...] = field(default=(), repr=False)
+    _stored: list[Path] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def from_env(
+        cls,
+        env: gymnasium.Env[Any, Any],
+        *,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        requirements: Iterable[str] = (),
+        code: Sequence[ModuleType | Path] = (),
+        private: bool = False,
+        share: Iterable[str] = (),
+        rollouts: int = 3,
+        **facts: Any,  # noqa: ANN401 - the fields of BenchmarkSpecification, which checks them
+    ) -> Self:
+        """Make a benchmark of an environment.
+
+        What it was built with becomes data: paths, arrays, tables and the like become artifacts. The environment
+        itself is neither stepped nor changed; none of its attributes is looked at. Then it is built once more from
+        that data, and a few seeded rollouts of it are recorded, for :meth:`verify`.
+
+        Args:
+            env: made by ``gymnasium.make``, or by calling its class; wrappers and time limit included.
+            name: of the benchmark; its datasets are ``<name>/<dataset>``.
+            arguments: of the constructor, where neither Gymnasium nor the environment recorded them.
+            requirements: more than what is found by itself, as pip takes them: ``gymnasium[box2d]>=1.0``.
+            code: modules, packages or ``.py`` files to ship with it, for those who cannot install them.
+            private: share the interface only: no id, entry point, argument or wrapper is written.
+            share: names of the arguments that are shared even so, as artifacts.
+            rollouts: how many rollouts to record.
+            **facts: any other field of :class:`~pytupli_registry.benchmarks.specification.BenchmarkSpecification`:
+                title, description, difficulty, version, tags, metadata, evaluation, licence, authors, citation, source.
+
+        Raises:
+            ArtifactError: an argument cannot be kept as data, or a field is not what it has to be.
+            SpaceError: a space cannot be kept in a dataset.
+            EnvironmentRefused: the environment cannot be built from what was written down.
+        """
+        spool = ArtifactSpool()
+        local_directory(name)
+        if private:
+            made = describe_interface(env, spool, name=name, arguments=arguments, share=share)
+        else:
+            made = describe(env, spool, name=name, arguments=arguments, requirements=requirements, code=code)
+        own = made.pop("modules", ())
+        bench = cls(specify({**facts, "name": name, **made, "artifacts": spool.entries}), None, spool, own)
+        return bench._with_rollouts(rollouts) if rollouts and not private else bench
+
+    @classmethod
+    def load(cls, reference: str | os.PathLike[str]) -> Self:
+        """Load a benchmark by name from the local store, or from its directory.
+
+        Nothing it names is imported or built. Artifacts are checked against their hashes when they are used.
+
+        Raises:
+            BenchmarkNotFound: there is none.
+            FormatError: its ``benchmark.json`` says what a benchmark cannot say.
+            UnsupportedFormat: it is of a format version that this release does not know.
+        """
+        directory = find_benchmark(reference)
+        return cls(read_specification(directory), Path(os.path.abspath(directory)))  # noqa: PTH100 - links stay
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name."""
+        return self.specification.name
+
+    @property
+    def identity(self) -> str:
+        """What is the same wherever the same benchmark is; see :func:`~.identity.identity_of`."""
+        return identity_of(self.specification)
+
+    @property
+    def observation_space(self) -> gymnasium.Space[Any]:
+        """The observation space, known without building anything."""
+        return space_of(self.specification.environment.observation_space)
+
+    @property
+    def action_space(self) -> gymnasium.Space[Any]:
+        """The action space, known without building anything."""
+        return space_of(self.specification.environment.action_space)
+
+    def save(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        datasets: bool | Iterable[str] = False,
+        replace: bool = False,
+    ) -> Path:
+        """Write the benchmark, and return its directory.
+
+        Args:
+            directory: where to; None is its place in the local store.
+            datasets: which of its datasets to copy along, ``True`` for all.
+            replace: whether a benchmark of another identity may be replaced.
+
+        Raises:
+            BenchmarkExists: another benchmark is there already.
+            ArtifactError: a file has changed since the benchmark was made.
+            DatasetNotFound: there is no such dataset.
+            WriteError: the directory cannot be written; what was there stays.
+        """
+        target = local_directory(self.name) if directory is None else Path(directory).expanduser()
+        save_benchmark(self.specification, self._locate, target, replace=replace)
+        self._copy_datasets(target, self.dataset_names if datasets is True else tuple(datasets or ()))
+        listed = {name: self._listed(target, name) for name in self._names_in(target)}
+        if listed != self.specification.datasets:
+            relisted = self.specification.model_copy(update={"datasets": listed})
+            save_benchmark(relisted, lambda entry: verified_path(entry, target), target)
+        return target
+
+    def plan(self, *, allow: Iterable[str] = (), consent: Iterable[str] = ()) -> BuildPlan:
+        """Say what :meth:`make` would run, and what speaks against it; nothing is imported or built.
+
+        Raises:
+            EnvironmentRefused: there is nothing to build: the implementation is not shared.
+            FormatError: an artifact is not what ``benchmark.json`` says.
+        """
+        return self._building().plan(self._permissions(allow, consent))
+
+    def make(self, *, allow: Iterable[str] = (), consent: Iterable[str] = ()) -> gymnasium.Env[Any, Any]:
+        """Build the environment.
+
+        Gymnasium's own ids, and those that installed packages registered, are built if they are registered with the
+        same entry point. Anything else has to be allowed: see ``docs/environments.md``.
+
+        Args:
+            allow: modules whose environments may be built, ``acme`` or ``acme.energy``; added to
+                ``PYTUPLI_ALLOWED_MODULES``.
+            consent: SHA-256 of shipped code, or of files that may hold code, that may run; added to those remembered.
+
+        Raises:
+            RequirementsMissing: something is not installed; the hint is the line that installs it.
+            ConsentRequired: code would run that nobody allowed.
+            EnvironmentRefused: it may not be built, the implementation is not shared, or its constructor failed.
+            FormatError: an artifact is not what ``benchmark.json`` says.
+        """
+        return self._building().make(self._permissions(allow, consent))
+
+    def verify(
+        self,
+        dataset: str | Dataset | None = None,
+        *,
+        episodes: int | None = None,
+        tolerance: Tolerance | None = None,
+        allow: Iterable[str] = (),
+        consent: Iterable[str] = (),
+        advance: Callable[[int], None] | None = None,
+    ) -> Verification:
+        """Replay what was recorded, and say whether this machine's simulator does the same.
+
+        Args:
+            dataset: replay the episodes of a dataset, from their seeds and actions; None replays the rollouts.
+            episodes: of a dataset, how many, spread evenly; None for all.
+            tolerance: what still counts as the same.
+            allow: as in :meth:`make`.
+            consent: as in :meth:`make`.
+            advance: called with 1 after each episode of a dataset.
+
+        Raises:
+            ArtifactError: the benchmark has no rollouts.
+            EnvironmentRefused: as in :meth:`make`.
+        """
+        maker = self._maker(allow, consent)
+        if dataset is None:
+            recorded = read_recorded(self.specification, self._locate)
+            return verify_rollouts(maker, recorded, tolerance)
+        opened = self.dataset(dataset) if isinstance(dataset, str) else dataset
+        return verify_dataset(maker, opened, episodes=episodes, tolerance=tolerance, advance=advance)
+
+    def evaluate(
+        self,
+        policy: Any,  # noqa: ANN401 - a name, or whatever as_policy takes
+        *,
+        episodes: int | None = None,
+        lanes: int = 8,
+        run: str | None = None,
+        allow: Iterable[str] = (),
+        consent: Iterable[str] = (),
+        advance: Callable[[int], None] | None = None,
+    ) -> Evaluation:
+        """Score a policy by the benchmark's protocol.
+
+        Args:
+            policy: a function of one observation, a policy, what a plugin accepts (d3rlpy's algorithms), the name of
+                one of the benchmark's policies, or ``"random"``.
+            episodes: another number of episodes than the protocol's.
+            lanes: how many environments are stepped together.
+            run: what tells the training runs of an algorithm apart, the seed for instance.
+            allow: as in :meth:`make`.
+            consent: as in :meth:`make`, and for policies whose files can hold code.
+            advance: called with 1 after each episode.
+
+        Raises:
+            ArtifactError: there is no policy of that name.
+            EnvironmentRefused: as in :meth:`make`.
+        """
+        protocol = self.specification.evaluation
+        if episodes is not None:
+            protocol = EvaluationProtocol(**{**protocol.model_dump(), "episodes": episodes})
+        acting, described = self._acting(policy, consent)
+        return evaluate(
+            self._maker(allow, consent),
+            acting,
+            protocol,
+            lanes=lanes,
+            identity=BenchmarkIdentity(name=self.name, sha256=self.identity),
+            described=described.model_copy(update={"run": run}),
+            reference_scores=self.specification.reference_scores,
+            distributions=self._building().distributions,
+            advance=advance,
+        )
+
+    @property
+    def dataset_names(self) -> tuple[str, ...]:
+        """The names of its datasets that are here, ``summer-v0``."""
+        return self._names_in(self._data_home)
+
+    def dataset(self, name: str) -> Dataset:
+        """Open one of its datasets.
+
+        Raises:
+            DatasetNotFound: there is none of that name here.
+            FormatError: its files are damaged or unsafe.
+        """
+        return datasets.open_dataset(self._data_home, name)
+
+    def policy(self, name: str, *, consent: Iterable[str] = ()) -> Policy:
+        """Load one of its policies.
+
+        Raises:
+            ArtifactError: there is none of that name, or its file is not what ``benchmark.json`` says.
+            AdapterError: nothing installed reads its format.
+            ConsentRequired: its format can hold code, and nobody consented to this file.
+        """
+        entry = self._policy_entry(name)
+        artifact = self.specification.artifacts[entry.artifact]
+        return load_policy(
+            self._locate(artifact),
+            artifact.sha256,
+            entry.format,
+            self.observation_space,
+            self.action_space,
+            consents=self._permissions((), consent).consents,
+        )
+
+    def policy_path(self, name: str) -> Path:
+        """Return the file of one of its policies, checked against its hash.
+
+        Raises:
+            ArtifactError: there is none of that name.
+            FormatError: the file is not what ``benchmark.json`` says.
+        """
+        return self._locate(self.specification.artifacts[self._policy_entry(name).artifact])
+
+    def artifact(self, name: str) -> Any:  # noqa: ANN401 - whatever was kept
+        """Return the value of an artifact: what the environment's constructor gets.
+
+        Raises:
+            FormatError: there is none of that name, or its file is not what ``benchmark.json`` says.
+            ArtifactError: what reads it is not installed.
+        """
+        return ArtifactReader(self._home(), self.specification.artifacts).read(name)
+
+    def with_policy(
+        self,
+        name: str,
+        policy: Any,  # noqa: ANN401 - a path, or what a plugin accepts
+        *,
+        algorithm: str = "",
+        dataset: str | None = None,
+        description: str = "",
+        score: float | None = None,
+    ) -> Self:
+        """Return the benchmark with a trained policy.
+
+        Args:
+            name: of the policy.
+            policy: d3rlpy's algorithm, or the path of a file whose suffix says its format (``.d3``, ``.pt``, ``.onnx``).
+            algorithm: what trained it.
+            dataset: what it was trained on.
+            description: anything else worth knowing.
+            score: its mean return under the protocol, see :meth:`evaluate`.
+
+        Raises:
+            AdapterError: nothing installed knows the format, or how to write the algorithm.
+        """
+        kept: PolicyFile = kept_policy(policy, name, self._spool)
+        entry = PolicyEntry(
+            artifact=kept.artifact,
+            format=kept.format,
+            algorithm=algorithm,
+            dataset=dataset,
+            description=description,
+            score=score,
+        )
+        policies = {**self.specification.policies, name: entry}
+        artifacts = {**self.specification.artifacts, kept.artifact: self._spool.entries[kept.artifact]}
+        return self._with(policies=policies, artifacts=artifacts)
+
+    def with_reference_scores(self, **scores: ReferenceScore) -> Self:
+        """Return the benchmark with scores that others are measured against: ``random=…, expert=…``."""
+        return self._with(reference_scores={**self.specification.reference_scores, **scores})
+
+    def with_facts(self, **facts: Any) -> Self:  # noqa: ANN401 - the fields of BenchmarkSpecification
+        """Return the benchmark with other texts, tags, metadata, licence and the like.
+
+        Raises:
+            ArtifactError: a field is not what it has to be.
+        """
+        return self._with(**facts)
+
+    def differences(self, other: Benchmark) -> tuple[Difference, ...]:
+        """Return what tells another benchmark apart from this one, key by key."""
+        return differences(self.specification, other.specification)
+
+    def delete(self, *, datasets: bool = False) -> None:
+        """Delete the benchmark from disk; its datasets stay unless they are to go, too.
+
+        Raises:
+            WriteError: the directory cannot be changed.
+        """
+        if self.directory is not None:
+            delete_benchmark(self.directory, datasets=datasets)
+
+    def _with(self, **facts: Any) -> Self:  # noqa: ANN401
+        made = specify({**dict(self.specification), **facts})
+        return replace(self, specification=made)
+
+    def _with_rollouts(self, count: int) -> Self:
+        rollouts = record(self._maker((), ()), count, self.specification, self._spool)
+        return self._with(rollouts=rollouts, artifacts=dict(self._spool.entries))
+
+    def _maker(self, allow: Iterable[str], consent: Iterable[str]) -> Callable[[], gymnasium.Env[Any, Any]]:
+        building, permissions = self._building(), self._permissions(allow, consent)
+        return lambda: building.make(permissions)
+
+    def _building(self) -> Building:
+        if self.specification.data_only:
+            raise EnvironmentRefused(
+                f"The benchmark {self.name!r} shares its interface only: there is no environment to build.",
+                hint="Its datasets load, filter, score and train without one.",
+            )
+        return Building(self.specification, self._home(), own=bool(self._own_modules))
+
+    def _permissions(self, allow: Iterable[str], consent: Iterable[str]) -> Permissions:
+        allowed = (allow,) if isinstance(allow, str) else allow
+        return Permissions.from_environment((*allowed, *self._own_modules), consent)
+
+    def _home(self) -> Path:
+        """Return the directory with the artifacts; those of an unsaved benchmark are put into a temporary one."""
+        if self.directory is not None:
+            return self.directory
+        if not self._stored:
+            self._stored.append(self._spool.scratch("stored"))
+            self._spool.store(self._stored[0])
+        return self._stored[0]
+
+    def _locate(self, entry: ArtifactEntry) -> Path:
+        if entry.sha256 in self._spool.contents:
+            return self._spool.contents[entry.sha256]
+        return verified_path(entry, self._home())
+
+    @property
+    def _data_home(self) -> Path:
+        return local_directory(self.name) if self.directory is None else self.directory
+
+    def _names_in(self, directory: Path) -> tuple[str, ...]:
+        return datasets.dataset_names(directory)
+
+    def _listed(self, directory: Path, name: str) -> DatasetEntry:
+        found = datasets.dataset_entry(directory, name)
+        known = self.specification.datasets.get(name)
+        return (
+            found
+            if known is None or not known.description
+            else found.model_copy(update={"description": known.description})
+        )
+
+    def _copy_datasets(self, target: Path, names: Sequence[str]) -> None:
+        home = self._data_home
+        for name in names:
+            if home.resolve() == target.resolve():
+                if name not in self._names_in(home):
+                    raise DatasetNotFound(name, str(home), known=self._names_in(home))
+                continue
+            datasets.copy_dataset(
+                home, target, name, self.name, tell_environment=not self.specification.data_only
+            )
+
+    def _policy_entry(self, name: str) -> PolicyEntry:
+        if name not in self.specification.policies:
+            known = self.specification.policies
+            raise ArtifactError(
+                f"The benchmark {self.name!r} has no policy {name!r:.100}.",
+                hint=did_you_mean(name, known) or f"It has: {', '.join(known) or 'none'}.",
+            )
+        return self.specification.policies[name]
+
+    def _acting(self, policy: Any, consent: Iterable[str]) -> tuple[Any, PolicyIdentity]:  # noqa: ANN401
+        if policy == _RANDOM and isinstance(policy, str) and _RANDOM not in self.specification.policies:
+            return RandomPolicy(self.action_space), PolicyIdentity(name=_RANDOM)
+        if isinstance(policy, str):
+            entry = self._policy_entry(policy)
+            sha256 = self.specification.artifacts[entry.artifact].sha256
+            return self.policy(policy, consent=consent), PolicyIdentity(
+                name=policy, sha256=sha256, format=entry.format
+            )
+        return policy, PolicyIdentity(name=getattr(policy, "__name__", type(policy).__name__))

@@ -1,0 +1,103 @@
+"""Where benchmarks lie: a directory each, and by name below the root of the local store."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytupli_registry.benchmarks.reading import FILE_NAME
+from pytupli_registry.config import ClientConfig
+from pytupli_registry.errors import BenchmarkNotFound, InvalidReference
+from pytupli_registry.references import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["find_benchmark", "local_benchmarks", "local_directory"]
+
+_MAX_DEPTH = 4
+_PROJECT = "benchmarks"
+# Minari takes no namespace of one letter, and `data` is where it keeps a dataset's files.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{1,95}")
+
+
+def find_benchmark(reference: str | os.PathLike[str]) -> Path:
+    """Return the directory of a benchmark.
+
+    A path, or a text that begins with ``.``, ``~`` or the root, is that directory. A name such as ``hvac`` or
+    ``acme/hvac`` is looked for in the local store, then as a directory, then in ``benchmarks/`` of the directory one
+    works in.
+
+    Raises:
+        BenchmarkNotFound: there is none.
+        InvalidReference: it names a dataset, a revision or the Hub.
+    """
+    if not isinstance(reference, str) or reference.startswith((".", "~", os.sep)):
+        directory = Path(reference).expanduser()
+        if _holds_benchmark(directory):
+            return directory
+        raise BenchmarkNotFound(
+            str(reference), f"{directory.parent}", hint=f"A benchmark's directory holds a {FILE_NAME}."
+        )
+    return _find_named(reference)
+
+
+def local_directory(name: str) -> Path:
+    """Return where the benchmark of a name lies, or would lie, in the local store.
+
+    Raises:
+        InvalidReference: the name cannot be that of a Minari namespace.
+    """
+    if not _NAME.fullmatch(name) or name == "data":
+        raise InvalidReference(
+            name,
+            "it cannot be a benchmark's name",
+            hint="Use two or more letters, digits, '-' and '_', and not 'data'.",
+        )
+    return ClientConfig.from_environment().datasets_path / name
+
+
+def local_benchmarks() -> dict[str, Path]:
+    """Return the directories of the benchmarks in the local store, by name."""
+    root = ClientConfig.from_environment().datasets_path
+    return {found.relative_to(root).as_posix(): found for found in sorted(_below(root, 0))}
+
+
+def _find_named(text: str) -> Path:
+    segments = _segments(text)
+    root = ClientConfig.from_environment().datasets_path
+    places = (root.joinpath(*segments), Path(*segments), Path(_PROJECT, *segments))
+    for place in places:
+        if _holds_benchmark(place):
+            return place
+    raise BenchmarkNotFound(
+        text, f"{root}, ./{'/'.join(segments)} or ./{_PROJECT}/{'/'.join(segments)}", known=local_benchmarks()
+    )
+
+
+def _segments(text: str) -> tuple[str, ...]:
+    reference = Reference.parse(text.rstrip("/"))
+    if reference.scheme == "hf" or reference.revision is not None or reference.dataset is not None:
+        what = "a dataset" if reference.dataset is not None else "the Hub, which this version does not read"
+        raise InvalidReference(text, f"it names {what}", hint="Give a benchmark's name or directory.")
+    return reference.namespace
+
+
+def _holds_benchmark(directory: Path) -> bool:
+    return (directory / FILE_NAME).is_file()
+
+
+def _below(directory: Path, depth: int) -> Iterator[Path]:
+    if depth and _holds_benchmark(directory):
+        yield directory
+    if depth >= _MAX_DEPTH or (directory / "data").exists():
+        return
+    try:
+        children = [child for child in directory.iterdir() if child.is_dir() and not child.is_symlink()]
+    except OSError:  # no store yet, or somebody else's directory
+        return
+    for child in children:
+        if not child.name.startswith(".") and child.name != "artifacts":
+            yield from _below(child, depth + 1)
