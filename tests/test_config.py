@@ -7,7 +7,21 @@ from minari.storage import datasets_root_dir
 
 from pytupli_registry.config import ClientConfig
 
-NAMES = ("PYTUPLI_DATASETS_PATH", "MINARI_DATASETS_PATH", "PYTUPLI_CACHE_PATH", "XDG_CACHE_HOME")
+NAMES = (
+    "PYTUPLI_DATASETS_PATH",
+    "MINARI_DATASETS_PATH",
+    "PYTUPLI_CACHE_PATH",
+    "XDG_CACHE_HOME",
+    "PYTUPLI_CONFIG_PATH",
+    "XDG_CONFIG_HOME",
+    "PYTUPLI_ALLOWED_MODULES",
+)
+
+
+def defaults(home):
+    return ClientConfig(
+        home / ".minari" / "datasets", home / ".cache" / "pytupli", home / ".config" / "pytupli", ()
+    )
 
 
 @pytest.fixture
@@ -19,8 +33,7 @@ def environment(monkeypatch, tmp_path):
 
 
 def test_without_variables_the_store_is_minaris_own_root(environment, tmp_path):
-    config = ClientConfig.from_environment()
-    assert config == ClientConfig(tmp_path / ".minari" / "datasets", tmp_path / ".cache" / "pytupli")
+    assert ClientConfig.from_environment() == defaults(tmp_path)
 
 
 def test_the_default_is_where_minari_looks(environment):
@@ -52,8 +65,7 @@ def test_our_cache_variable_is_taken_as_it_is(environment):
 def test_empty_variables_count_as_unset(environment, tmp_path):
     for name in NAMES:
         environment.setenv(name, "")
-    config = ClientConfig.from_environment()
-    assert config == ClientConfig(tmp_path / ".minari" / "datasets", tmp_path / ".cache" / "pytupli")
+    assert ClientConfig.from_environment() == defaults(tmp_path)
 
 
 def test_the_environment_is_read_at_each_call(environment):
@@ -64,3 +76,15 @@ def test_the_environment_is_read_at_each_call(environment):
         Path("/first"),
         Path("/second"),
     )
+
+
+def test_what_the_user_decided_lies_below_the_users_configuration(environment):
+    environment.setenv("XDG_CONFIG_HOME", "/etc/me")
+    assert ClientConfig.from_environment().config_path == Path("/etc/me/pytupli")
+    environment.setenv("PYTUPLI_CONFIG_PATH", "/etc/pytupli")
+    assert ClientConfig.from_environment().config_path == Path("/etc/pytupli")
+
+
+def test_allowed_modules_are_separated_by_commas(environment):
+    environment.setenv("PYTUPLI_ALLOWED_MODULES", "acme, other.envs,,")
+    assert ClientConfig.from_environment().allowed_modules == ("acme", "other.envs")

@@ -40,5 +40,5 @@ def expert(env: gymnasium.Env[Any, Any]) -> Controller:  # noqa: ARG001 — ever
 
 
 def medium(env: gymnasium.Env[Any, Any]) -> Controller:
-    """The expert, but a quarter of its actions are uniform."""
-    return noisy(expert(env), 0.25, env.action_space)
+    """The expert, but three of twenty actions are uniform."""
+    return noisy(expert(env), 0.15, env.action_space)

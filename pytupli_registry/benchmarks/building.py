@@ -77,6 +77,7 @@ class Building:
                 )
                 for wrapper in told.wrappers
             ),
+            files=reader.hashes,
         )
 
     def _code(self) -> tuple[ShippedCode, ...]:

@@ -10,16 +10,13 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
-from gymnasium.utils import EzPickle, RecordConstructorArgs
-from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
-
 from pytupli_registry.environments.specification import EnvironmentSpecification, WrapperSpecification
 from pytupli_registry.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import gymnasium
     from gymnasium.envs.registration import EnvSpec
 
 __all__ = ["capture"]
@@ -75,12 +72,16 @@ def capture(
 
 def _layers(env: gymnasium.Env[Any, Any]) -> Iterator[gymnasium.Wrapper[Any, Any, Any, Any]]:
     """Yield the wrappers, the outermost first."""
+    import gymnasium  # noqa: PLC0415 - loading a benchmark must not cost Gymnasium's import
+
     while isinstance(env, gymnasium.Wrapper):
         yield env
         env = env.env
 
 
 def _around(env: gymnasium.Env[Any, Any]) -> _Around:
+    from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit  # noqa: PLC0415 - likewise
+
     around = _Around(max_episode_steps=None, order_enforce=False, wrappers=[])
     for wrapper in reversed(list(_layers(env))):
         if getattr(type(wrapper), "transparent", False) or isinstance(wrapper, PassiveEnvChecker):
@@ -97,23 +98,31 @@ def _around(env: gymnasium.Env[Any, Any]) -> _Around:
 
 
 def _recorded(wrapper: gymnasium.Wrapper[Any, Any, Any, Any]) -> dict[str, Any]:
-    if not isinstance(wrapper, RecordConstructorArgs):
+    saved = _saved_kwargs(wrapper)
+    if saved is None:
         raise ArtifactError(
             f"The wrapper {type(wrapper).__name__} does not say what arguments it was made with.",
             hint="Let it inherit from gymnasium.utils.RecordConstructorArgs and call its __init__ with the arguments.",
         )
-    saved: Mapping[str, Any] = wrapper._saved_kwargs  # noqa: SLF001 - Gymnasium's place for it, it has no other
     return {name: value for name, value in saved.items() if name != "env"}
+
+
+def _saved_kwargs(made: object) -> dict[str, Any] | None:
+    """Return what ``gymnasium.utils.RecordConstructorArgs`` keeps, in the only place it keeps it."""
+    saved = vars(made).get("_saved_kwargs")
+    return saved if isinstance(saved, dict) else None
 
 
 def _arguments(env: gymnasium.Env[Any, Any], spec: EnvSpec | None) -> Mapping[str, Any]:
     if spec is not None:
         return spec.kwargs
-    if isinstance(env, RecordConstructorArgs):
-        return dict(env._saved_kwargs)  # noqa: SLF001 - Gymnasium's place for it
-    if isinstance(env, EzPickle):
+    saved = _saved_kwargs(env)
+    if saved is not None:
+        return saved
+    kept = vars(env)
+    if "_ezpickle_args" in kept:  # what ``gymnasium.utils.EzPickle`` keeps
         try:
-            bound = inspect.signature(type(env)).bind(*env._ezpickle_args, **env._ezpickle_kwargs)  # noqa: SLF001
+            bound = inspect.signature(type(env)).bind(*kept["_ezpickle_args"], **kept["_ezpickle_kwargs"])
         except TypeError as error:
             raise _unknown_arguments(env) from error
         return _flat(bound)

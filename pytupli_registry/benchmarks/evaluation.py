@@ -107,7 +107,7 @@ def evaluate(
         lengths=describe([episode.length for episode in episodes]),
         reference_scores=references,
         normalised=describe(normalised_returns(returns, references)) if comparable else None,
-        versions=installed_versions(distributions),
+        versions=installed_versions([*distributions, *getattr(acting, "distributions", ())]),
     )
 
 

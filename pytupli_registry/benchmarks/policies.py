@@ -49,7 +49,9 @@ class Policy(Protocol):
     """What acts on several lanes at once.
 
     What an episode becomes must not depend on which other lanes run: keep random numbers and memory by lane. What
-    floating-point arithmetic does to batches of different sizes is the policy's own business.
+    floating-point arithmetic does to batches of different sizes is the policy's own business. A policy may have an
+    attribute ``distributions``, names of what computes its actions (``("d3rlpy", "torch")``): their versions become
+    part of an evaluation.
     """
 
     def begin(self, seeds: Sequence[int]) -> None:

@@ -119,6 +119,8 @@ def _verification(
     steps = sum(drift.steps for drift in drifts)
     outcome = _worst(drifts)
     summary = f"{outcome}: {_told(subject, outcome, drifts, steps)}"
+    if left_out:
+        summary += f"; not compared, since stored with losses: {', '.join(left_out)}"
     return Verification(subject, outcome, summary, steps, tolerance, tuple(drifts), left_out)
 
 

@@ -33,12 +33,16 @@ class Cast:
     """The policies of one recipe.
 
     What a policy experienced in training is kept where a dataset of the recipe wants it.
+
+    Attributes:
+        learners: d3rlpy's algorithms that were trained so far, by policy.
     """
 
     def __init__(
         self, found: CatalogEntry, make_env: Callable[[], gymnasium.Env[Any, Any]], progress: Progress
     ) -> None:
         self._found, self._make_env, self._progress = found, make_env, progress
+        self.learners: dict[str, Any] = {}
         self._ready: dict[str, Policy] = {}
         self._experience: dict[str, list[Episode]] = {}
 
@@ -99,8 +103,8 @@ class Cast:
             env = describing_recorder(env, replay, kept, name)
         label = f"{self._found.name}: training {name} ({training.algorithm})"
         with self._progress(label, training.steps) as advance:
-            learner = train_policy(env, training, advance)
-        return as_policy(learner, *spaces)
+            self.learners[name] = train_policy(env, training, advance)
+        return as_policy(self.learners[name], *spaces)
 
     def _replay_of(self, name: str) -> DatasetRecipe | None:
         datasets = self._found.recipe.datasets.values()

@@ -12,16 +12,16 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from pytupli_registry.environments.permissions import Permissions
 
-__all__ = ["FileArgument", "Objection", "is_argument_name", "objections"]
+__all__ = ["Objection", "is_argument_name", "objections"]
 
 _MAX_VALUES = 1_000_000  # in one argument; what is larger belongs into an array or a table
 _MAX_DEPTH = 32
@@ -75,25 +75,6 @@ _CELLS = frozenset(
 )
 
 
-class FileArgument(str):
-    """The path of an artifact's file, for environments that take a path as text.
-
-    Plain texts from data may not be paths; this one was made by the reader of artifacts, after it checked the bytes.
-
-    Attributes:
-        sha256: of the file when it was read, or empty; it is shown, and never believed.
-    """
-
-    sha256: str
-    __slots__ = ("sha256",)
-
-    def __new__(cls, path: str, sha256: str = "") -> Self:
-        """Mark a path."""
-        made = super().__new__(cls, path)
-        made.sha256 = sha256
-        return made
-
-
 @dataclass(frozen=True, slots=True)
 class Objection:
     """Why an argument may not be handed over.
@@ -112,12 +93,15 @@ def is_argument_name(name: object) -> bool:
     return isinstance(name, str) and _ARGUMENT.fullmatch(name) is not None
 
 
-def objections(value: object, permissions: Permissions, default: object = None) -> Iterator[Objection]:
+def objections(
+    value: object, permissions: Permissions, files: Collection[Path] = (), default: object = None
+) -> Iterator[Objection]:
     """Yield what speaks against handing this value to an environment or wrapper.
 
     Args:
         value: as it was decoded.
         permissions: whose consents cover files that can hold code.
+        files: paths that may be named as texts, since artifacts were read from there.
         default: what is registered for the same argument; a text equal to it is no objection.
     """
     if type(value) is str and type(default) is str and value == default:
@@ -128,7 +112,7 @@ def objections(value: object, permissions: Permissions, default: object = None) 
         part, depth = waiting.pop()
         inner = _parts(part)
         if inner is None:
-            yield from _objections_to_one(part, permissions)
+            yield from _objections_to_one(part, permissions, files)
             continue
         seen += len(inner)
         if seen > _MAX_VALUES or depth >= _MAX_DEPTH:
@@ -145,8 +129,10 @@ def _parts(value: object) -> list[object] | None:
     return None
 
 
-def _objections_to_one(value: object, permissions: Permissions) -> Iterator[Objection]:
-    if isinstance(value, FileArgument | PurePath):
+def _objections_to_one(
+    value: object, permissions: Permissions, files: Collection[Path]
+) -> Iterator[Objection]:
+    if isinstance(value, PurePath) or (isinstance(value, str) and files and Path(value) in files):
         yield from _objections_to_file(Path(value), permissions)
     elif isinstance(value, str):
         yield from _objections_to_text(str(value))

@@ -47,13 +47,13 @@ def build(
     """
     plan = plan_build(specification, permissions, code)
     plan.check()
-    runs = [run for run in plan.runs if ":" in run.entry_point]
+    runs = [run for run in plan.runs if run.is_call]
     if any(run.ground is Ground.CONSENTED for run in plan.runs):
         for piece in code:
             piece.mount()
     # All classes are found and checked before the first is called.
-    create = load_environment(runs[0])
-    wrappers = [load_wrapper(run) for run in runs[1:]]
+    create = load_environment(runs[0], permissions)
+    wrappers = [load_wrapper(run, permissions) for run in runs[1:]]
     return _wrapped(_created(specification, create), specification, wrappers)
 
 
@@ -76,9 +76,7 @@ def _wrapped(
 ) -> gymnasium.Env[Any, Any]:
     from gymnasium.wrappers import OrderEnforcing, TimeLimit  # noqa: PLC0415
 
-    there = (
-        0 if env.spec is None else len(env.spec.additional_wrappers)
-    )  # what a function has put around it itself
+    there = _already_there(env, specification)
     if specification.order_enforce:
         env = OrderEnforcing(env)
     if specification.max_episode_steps is not None:
@@ -90,6 +88,18 @@ def _wrapped(
         env.close()  # type: ignore[no-untyped-call]
         raise
     return env
+
+
+def _already_there(env: gymnasium.Env[Any, Any], specification: EnvironmentSpecification) -> int:
+    """How many of the wrappers a function has put around its environment itself."""
+    found = () if env.spec is None else env.spec.additional_wrappers
+    wanted = [wrapper.entry_point for wrapper in specification.wrappers]
+    if [wrapper.entry_point for wrapper in found] != wanted[: len(found)]:
+        raise EnvironmentRefused(
+            f"{specification.entry_point!r} wraps its environment in something else than the data says.",
+            hint="It may be another version of it; build the environment yourself.",
+        )
+    return len(found)
 
 
 def _kwargs(specification: EnvironmentSpecification) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +16,19 @@ from pytupli_registry.errors import EnvironmentRefused, RequirementsMissing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytupli_registry.environments.permissions import Permissions
+
 __all__ = ["load_environment", "load_wrapper"]
 
 # Their functions make environments of other names, or none; only their classes may be called.
-_CLASSES_ONLY = ("gymnasium", "pytupli_registry", "shimmy", "minari")
+_LOADER = "shimmy"
+_CLASSES_ONLY = ("gymnasium", "pytupli_registry", "minari", _LOADER)
 
 
-def load_environment(run: PlannedRun) -> Callable[..., Any]:
+def load_environment(run: PlannedRun, permissions: Permissions) -> Callable[..., Any]:
     """Return what makes the environment.
 
-    A class has to be an environment. A function has to be one that the allowed module itself defines: the names that a
+    A class has to be an environment. A function has to be one that an allowed module itself defines: the names that a
     module imported for its own use are no entry points.
 
     Raises:
@@ -35,19 +37,21 @@ def load_environment(run: PlannedRun) -> Callable[..., Any]:
     import gymnasium  # noqa: PLC0415 - loading data must not cost Gymnasium's import
 
     found = _found(run)
-    if isinstance(found, FunctionType) and run.ground is not Ground.REGISTERED:
-        _check_origin(run, found)
+    if isinstance(found, FunctionType) and run.detail:
+        _check_origin(run, found, permissions)
         if any(lies_within(found.__module__, name) for name in _CLASSES_ONLY):
             raise _refused(run, "is a function that makes other environments")
         return found
     if not (inspect.isclass(found) and issubclass(found, gymnasium.Env)):
         raise _refused(run, "is no subclass of gymnasium.Env")
     if run.ground is not Ground.REGISTERED:
-        _check_origin(run, found)
+        _check_origin(run, found, permissions)
+    elif not run.detail and any(lies_within(base.__module__, _LOADER) for base in found.__mro__):
+        raise _refused(run, "makes other environments from its arguments")
     return found
 
 
-def load_wrapper(run: PlannedRun) -> Callable[..., Any]:
+def load_wrapper(run: PlannedRun, permissions: Permissions) -> Callable[..., Any]:
     """Return the class of a wrapper.
 
     Raises:
@@ -61,17 +65,14 @@ def load_wrapper(run: PlannedRun) -> Callable[..., Any]:
     if not (inspect.isclass(found) and issubclass(found, gymnasium.Wrapper)):
         raise _refused(run, "is no subclass of gymnasium.Wrapper")
     if run.ground is not Ground.REGISTERED:
-        _check_origin(run, found)
+        _check_origin(run, found, permissions)
     return found
 
 
 def _found(run: PlannedRun) -> object:
     entry_point = parse_entry_point(run.entry_point)
     module = _imported(entry_point)
-    shipped = any(
-        is_shipped(sys.modules[name].__spec__) for name in (entry_point.module, entry_point.top_level)
-    )
-    if shipped and run.ground is not Ground.CONSENTED:
+    if is_shipped(module.__spec__) and run.ground is not Ground.CONSENTED:
         raise _refused(run, "is code that came with data, and not the installed module")
     found: object = module
     for name in entry_point.attributes:
@@ -94,20 +95,15 @@ def _imported(entry_point: EntryPoint) -> ModuleType:
         raise EnvironmentRefused(f"{str(entry_point)!r} cannot be imported: {error!s:.300}.") from error
 
 
-def _check_origin(run: PlannedRun, found: Any) -> None:  # noqa: ANN401 - a class or a function
+def _check_origin(run: PlannedRun, found: Any, permissions: Permissions) -> None:  # noqa: ANN401 - class or function
     """What is called has to be defined in what was permitted, not merely imported there."""
     module: str = found.__module__
-    if run.ground is Ground.ALLOWED:
-        permitted = lies_within(module, run.detail)
-        hint = f"If you trust it, allow {module!r} too."
+    if run.ground is Ground.CONSENTED:
+        permitted = module.partition(".")[0] == parse_entry_point(run.entry_point).top_level
+        hint = "The data has to name the module that defines it."
     else:
-        loaded = sys.modules.get(module)
-        permitted = (
-            loaded is not None
-            and getattr(getattr(loaded.__spec__, "loader", None), "shipped_sha256", run.detail) == run.detail
-            and module.partition(".")[0] == run.entry_point.partition(":")[0].partition(".")[0]
-        )
-        hint = "Name the module that defines it."
+        permitted = permissions.prefix_of(module) is not None
+        hint = f"If you trust it, allow {module!r} too."
     if not permitted:
         raise _refused(run, f"is defined in {module!r}, which is not what was permitted", hint=hint)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import gymnasium
 
-__all__ = ["accepted_arguments", "argument_problem", "own_wrapper"]
+__all__ = ["accepted_arguments", "argument_problem", "multiplied", "own_wrapper"]
 
 _NAMES = frozenset(
     {
@@ -58,6 +58,7 @@ _MOST = {
     "skip": 1000,
     "stack_size": 1000,
 }
+_ENOUGH = 1_000_000  # whatever is larger is refused anyway
 _DTYPES = frozenset(
     {
         "bool",
@@ -101,6 +102,17 @@ def argument_problem(entry_point: str, kwargs: Mapping[str, Any]) -> str | None:
         elif name in _MOST and _largest(value) > _MOST[name]:
             return f"{name}={value!a:.40} is more than {_MOST[name]}"
     return None
+
+
+def multiplied(all_kwargs: Iterable[Mapping[str, Any]]) -> int:
+    """Return by how much wrappers around each other multiply memory and time: by the product of their numbers."""
+    product = 1
+    for kwargs in all_kwargs:
+        for name in ("stack_size", "skip", "frame_skip"):
+            value = kwargs.get(name)
+            if isinstance(value, int | np.integer):
+                product *= min(max(int(value), 1), _ENOUGH)
+    return product
 
 
 def accepted_arguments(entry_point: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class PlannedRun:
             return f"{self.ground.value} {self.detail[:12]}"
         if self.ground is Ground.ALLOWED:
             return f"{self.ground.value} {self.detail!r}"
-        return self.ground.value
+        return str(self.ground.value)
 
     def __str__(self) -> str:
         return f"{self.shown}  [{self.permitted_by}]"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pytupli_registry.environments.arguments import is_argument_name, objections
 from pytupli_registry.environments.entry_points import EntryPoint, parse_entry_point
-from pytupli_registry.environments.installed import find_installed, is_among_data
-from pytupli_registry.environments.own_wrappers import argument_problem, own_wrapper
+from pytupli_registry.environments.installed import find_installed, is_among_data, is_shipped
+from pytupli_registry.environments.own_wrappers import argument_problem, multiplied, own_wrapper
 from pytupli_registry.environments.plan import BuildPlan, Ground, PlannedRun, Refusal, shown_call, shown_line
 from pytupli_registry.environments.registering import register_installed
 from pytupli_registry.errors import EnvironmentRefused
@@ -28,6 +31,8 @@ __all__ = ["plan_build"]
 # No module before it: Gymnasium would import that.
 _ENVIRONMENT_ID = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*", re.ASCII)
 _MAX_STEPS = 1 << 53
+_MAX_WRAPPERS = 50
+_MAX_PRODUCT = 10_000  # of the frames stacked and the steps skipped by all wrappers together
 # Packages whose environments make others from their arguments: another id, a module to import, a file to run.
 _LOADERS = frozenset({"shimmy", "gym", "minari", "pytupli_registry", "pytupli_d3rlpy", "pytupli_minari"})
 # Arguments of Gymnasium's own environments that multiply memory or time.
@@ -61,6 +66,8 @@ def plan_build(
 def _registration(specification: EnvironmentSpecification) -> EnvSpec | None:
     from gymnasium import registry  # noqa: PLC0415 - loading data must not cost Gymnasium's import
 
+    if specification.environment_id not in registry:
+        register_installed()
     return registry.get(specification.environment_id)
 
 
@@ -91,14 +98,21 @@ class _Rules:
     def outcomes(self) -> Iterator[PlannedRun | Refusal]:
         """Yield what may run and what may not; shipped code first, since it is imported first."""
         yield from _limits(self.specification)
-        outcomes = [*self._environment()]
+        calls = [*self._environment()]
         for wrapper in self.specification.wrappers:
-            outcomes.extend(self._wrapper(wrapper))
-        if any(
-            isinstance(outcome, PlannedRun) and outcome.ground is Ground.CONSENTED for outcome in outcomes
-        ):
-            yield from self._imports()
-        yield from outcomes
+            calls.extend(self._wrapper(wrapper))
+        shipped = [call for call in calls if isinstance(call, PlannedRun) and call.ground is Ground.CONSENTED]
+        imports = list(self._imports()) if shipped else []
+        missing = [outcome for outcome in imports if isinstance(outcome, Refusal)]
+        if not missing:
+            yield from (*imports, *calls)
+            return
+        # Without consent to the code there is none to call it.
+        imports.remove(missing[0])
+        lines = tuple(call.shown for call in shipped)
+        yield replace(missing[0], shown=(*missing[0].shown, *lines))
+        yield from imports
+        yield from (call for call in calls if call not in shipped)
 
     def _environment(self) -> Iterator[PlannedRun | Refusal]:
         name = f"The environment {self.specification.environment_id!a:.200}"
@@ -110,7 +124,8 @@ class _Rules:
             return
         call = _Call(name, entry_point, self.specification.kwargs, defaults)
         if self._is_registered(entry_point):
-            yield from self._with_plain_arguments(call, Ground.REGISTERED, "")
+            prefix = self.permissions.prefix_of(entry_point.module) or ""
+            yield from self._with_plain_arguments(call, Ground.REGISTERED, prefix)
         else:
             yield from self._other(call, self._why_not_registered(call))
 
@@ -120,6 +135,7 @@ class _Rules:
             and self.registered.entry_point == self.specification.entry_point
             and not entry_point.is_standard_library
             and entry_point.top_level not in _LOADERS
+            and not _is_loaded_from_data(entry_point.top_level)
         )
 
     def _why_not_registered(self, call: _Call) -> Refusal:
@@ -198,20 +214,19 @@ class _Rules:
                 "Work in another directory, or ship the code as an artifact that can be consented to.",
             )
         elif prefix is not None and found is not None:
-            yield from self._bad_names(call)
-            yield call.run(Ground.ALLOWED, prefix)
+            yield from tuple(self._bad_names(call)) or (call.run(Ground.ALLOWED, prefix),)
         elif shipped:
             yield from self._with_plain_arguments(call, Ground.CONSENTED, shipped[0].sha256)
         elif found is None:
             yield Refusal(otherwise.sentence, f"{entry_point.top_level!r} is not installed here. {_INSTALL}")
         else:
             hint = f"{otherwise.hint} {_how_to_allow(entry_point)}"
-            yield Refusal(otherwise.sentence, hint, may_be_allowed=True, shown=call.shown)
+            yield Refusal(otherwise.sentence, hint, may_be_allowed=True, shown=(call.shown,))
 
     def _imports(self) -> Iterator[PlannedRun | Refusal]:
         """All shipped code or none: its modules may import each other."""
-        names = [name for piece in self.code for name in piece.module_names]
-        if len(names) > len(set(names)):
+        brought = [name for piece in self.code for name in piece.module_names]
+        if len(brought) > len(set(brought)):
             yield Refusal(
                 "Two pieces of the shipped code bring a module of the same name.", "Correct the data."
             )
@@ -221,7 +236,8 @@ class _Rules:
             if conflict is not None:
                 yield Refusal(conflict, "Code that comes with data may only bring names of its own.")
             elif piece.sha256 in self.permissions.consents:
-                yield PlannedRun(piece.module_names[0], Ground.CONSENTED, piece.sha256, shown_line(shown))
+                names = ", ".join(piece.module_names)
+                yield PlannedRun(names, Ground.CONSENTED, piece.sha256, shown_line(shown), is_call=False)
             else:
                 yield _without_consent(piece, shown_line(shown))
 
@@ -229,10 +245,10 @@ class _Rules:
         self, call: _Call, ground: Ground, detail: str
     ) -> Iterator[PlannedRun | Refusal]:
         """Refuse arguments that could mislead the code, unless its module is allowed to be given anything."""
-        yield from self._bad_names(call)
+        bad = [*self._bad_names(call)]
         if self.permissions.prefix_of(call.entry_point.module) is None:
-            yield from self._bad_values(call)
-        yield call.run(ground, detail)
+            bad.extend(self._bad_values(call))
+        yield from bad or (call.run(ground, detail),)
 
     def _bad_names(self, call: _Call) -> Iterator[Refusal]:
         for name in call.kwargs:
@@ -242,15 +258,16 @@ class _Rules:
                 )
 
     def _bad_values(self, call: _Call) -> Iterator[Refusal]:
+        files = self.specification.files
         for name, value in call.kwargs.items():
             if name == "render_mode":
                 continue
-            for objection in objections(value, self.permissions, call.registered.get(name)):
-                hint = _how_to_allow(call.entry_point)
+            for objection in objections(value, self.permissions, files, call.registered.get(name)):
+                hint = f"Build it yourself with the arguments you accept. {_how_to_allow(call.entry_point)}"
                 if objection.hashes:
                     hint = f"Consent to the file's hash if you trust it: consent={list(objection.hashes)}. {hint}"
                 sentence = f"{call.what} is given {name!a:.80}, {objection.problem}."
-                yield Refusal(sentence, hint, objection.hashes, may_be_allowed=True, shown=call.shown)
+                yield Refusal(sentence, hint, objection.hashes, may_be_allowed=True, shown=(call.shown,))
             if call.entry_point.top_level == "gymnasium" and (problem := _excess(name, value)):
                 yield Refusal(f"{call.what} is given {name!a:.80}, {problem}.", "Correct the data.")
 
@@ -262,10 +279,20 @@ def _limits(specification: EnvironmentSpecification) -> Iterator[Refusal]:
             f"The id {name!a:.120} is not registered with Gymnasium, and cannot be.",
             "An id reads 'namespace/Name-v0', without a module before it.",
         )
+    if len(specification.wrappers) > _MAX_WRAPPERS:
+        yield Refusal(f"{name!a:.120} is wrapped more than {_MAX_WRAPPERS} times.", "Correct the data.")
+    if (product := multiplied(wrapper.kwargs for wrapper in specification.wrappers)) > _MAX_PRODUCT:
+        yield Refusal(f"The wrappers of {name!a:.120} multiply each step by {product}.", "Correct the data.")
     if limit is not None and (type(limit) is not int or not 1 <= limit <= _MAX_STEPS):
         yield Refusal(
             f"The time limit {limit!a:.40} of {name!a:.120} is no number of steps.", "Correct the data."
         )
+
+
+def _is_loaded_from_data(top_level: str) -> bool:
+    """Whether shipped code registered the id itself once it was imported: it still takes consent to run."""
+    loaded = sys.modules.get(top_level)
+    return loaded is not None and is_shipped(loaded.__spec__)
 
 
 def _how_to_allow(entry_point: EntryPoint) -> str:
@@ -280,14 +307,15 @@ def _without_consent(piece: ShippedCode, shown: str) -> Refusal:
         f"Read it, then consent to exactly this version: consent=({piece.sha256!r},).",
         (piece.sha256,),
         may_be_allowed=True,
-        shown=shown,
+        shown=(shown,),
     )
 
 
 def _excess(name: str, value: object) -> str | None:
-    if name == "desc" and isinstance(value, list | tuple) and sum(len(str(row)) for row in value) > _MAX_MAP:
+    cells = value.size if isinstance(value, np.ndarray) else len(str(value))
+    if name == "desc" and cells > _MAX_MAP:
         return f"a map of more than {_MAX_MAP} cells"
-    if name in _MOST and isinstance(value, int | float) and not value <= _MOST[name]:
+    if name in _MOST and isinstance(value, int | float | np.number) and not value <= _MOST[name]:
         return f"which is more than {_MOST[name]}"
     return None
 

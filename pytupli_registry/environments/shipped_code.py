@@ -21,17 +21,22 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from pytupli_registry.environments.entry_points import is_module_name
-from pytupli_registry.environments.installed import find_installed, is_shipped, location_of
+from pytupli_registry.environments.installed import (
+    find_installed,
+    is_plain_directory,
+    is_shipped,
+    location_of,
+)
 from pytupli_registry.errors import ArtifactError, EnvironmentRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["ShippedCode", "pack_code"]
 
 _MAX_FILES = 1000
 _MAX_BYTES = 16 << 20
-_FILE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*/)*(?:__init__|__main__|[A-Za-z_][A-Za-z0-9_]*)\.py", re.ASCII)
+_FILE = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*/)*[A-Za-z_][A-Za-z0-9_]*\.py", re.ASCII)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 
 
@@ -112,7 +117,7 @@ class ShippedCode:
 
     def _is_the_installed(self, name: str) -> bool:
         spec = find_installed(name)
-        if spec is None:
+        if spec is None or (is_plain_directory(spec) and name not in sys.modules):
             return True
         root = location_of(spec)
         paths = [path for path in self.modules if _module_name(path).partition(".")[0] == name]
@@ -206,18 +211,31 @@ def _source_path(source: ModuleType | Path | str) -> Path:
 def _files(source: Path) -> list[tuple[str, Path]]:
     if source.is_file() and source.suffix == ".py":
         return [(source.name, source)]
-    if not source.is_dir():
-        raise ArtifactError(f"{str(source)!r} is neither a .py file nor a directory of them.")
+    if not (source / "__init__.py").is_file():
+        raise ArtifactError(
+            f"{str(source)!r} is neither a .py file nor a package.", hint="A package holds an __init__.py."
+        )
     root = source.resolve()
-    found = []
-    for path in sorted(root.rglob("*.py")):
-        if not path.resolve().is_relative_to(root):
-            raise ArtifactError(f"{str(path)!r} is a link that leads out of the package.")
-        if path.is_file() and "__pycache__" not in path.parts:
-            found.append((f"{root.name}/{path.relative_to(root).as_posix()}", path))
-        if len(found) > _MAX_FILES:
-            raise ArtifactError(f"{str(source)!r} holds more than {_MAX_FILES} source files.")
+    found = [
+        (f"{root.name}/{path.relative_to(root).as_posix()}", path) for path in _package_files(root, root)
+    ]
+    if len(found) > _MAX_FILES:
+        raise ArtifactError(f"{str(source)!r} holds more than {_MAX_FILES} source files.")
     return found
+
+
+def _package_files(directory: Path, root: Path) -> Iterator[Path]:
+    """Yield the sources of a package and those within it; directories that are no packages hold none."""
+    for path in sorted(directory.iterdir()):
+        is_package = path.is_dir() and (path / "__init__.py").is_file()
+        if not is_package and not (path.is_file() and _FILE.fullmatch(path.name)):
+            continue
+        if not path.resolve().is_relative_to(root) or (is_package and path.is_symlink()):
+            raise ArtifactError(f"{str(path)!r} is a link that leads out of the package.")
+        if is_package:
+            yield from _package_files(path, root)
+        else:
+            yield path
 
 
 def _bounded(file: Path) -> bytes:

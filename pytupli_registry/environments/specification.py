@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pytupli_registry.errors import EnvironmentRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
@@ -42,7 +43,9 @@ class EnvironmentSpecification:
         reward_threshold: the mean return at which the task counts as solved.
         nondeterministic: whether the same seed and actions may lead elsewhere.
         order_enforce: whether a step before the reset is an error.
-        wrappers: what is around it, the innermost first; time limit and order enforcing are not among them.
+        wrappers: what is around it, the innermost first; time limit and order enforcing are usually not among them.
+        files: the paths of artifacts' files, which arguments may name as texts too; whoever reads the artifacts says so,
+            and no data.
     """
 
     environment_id: str
@@ -53,6 +56,7 @@ class EnvironmentSpecification:
     nondeterministic: bool = False
     order_enforce: bool = True
     wrappers: tuple[WrapperSpecification, ...] = ()
+    files: Collection[Path] = field(default=(), compare=False)
 
 
 def specification_of(spec: EnvSpec) -> EnvironmentSpecification:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -29,7 +30,7 @@ from hypothesis import strategies as st
 
 from pytupli_d3rlpy import read_d3, save_policy, to_d3rlpy
 from pytupli_d3rlpy.d3_files import write_d3
-from pytupli_d3rlpy.plain_pickle import ForbiddenOperationError, read_plain_pickle
+from pytupli_d3rlpy.plain_pickle import read_plain_pickle
 from pytupli_d3rlpy.weights import read_weights
 from pytupli_registry.errors import (
     AdapterError,
@@ -81,7 +82,11 @@ CASES = {
         VECTOR,
         PUSH,
     ),
-    "DiscreteBCQ, shared encoder": (d3rlpy.algos.DiscreteBCQConfig(encoder_factory=TINY, batch_size=4), VECTOR, GO),
+    "DiscreteBCQ, shared encoder": (
+        d3rlpy.algos.DiscreteBCQConfig(encoder_factory=TINY, batch_size=4),
+        VECTOR,
+        GO,
+    ),
     "DecisionTransformer": (
         d3rlpy.algos.DecisionTransformerConfig(
             encoder_factory=TINY, batch_size=2, context_size=4, num_heads=1, num_layers=1
@@ -113,14 +118,14 @@ def good(tmp_path):
     algo = d3rlpy.algos.BCConfig(encoder_factory=VectorEncoderFactory([4])).create()
     algo.create_impl((3,), 2)
     algo.save(str(tmp_path / "good.d3"))
-    return pickle.loads((tmp_path / "good.d3").read_bytes())  # noqa: S301 - written above
+    return pickle.loads((tmp_path / "good.d3").read_bytes())
 
 
 @pytest.fixture
 def refused(tmp_path):
     """Read some bytes, which must fail in time, and without running anything."""
 
-    def read(content, kind=FormatError, match=""):
+    def read(content, kind=FormatError, match=None):
         path = tmp_path / "hostile.d3"
         path.write_bytes(content)
         began = time.monotonic()
@@ -173,7 +178,7 @@ def test_what_d3rlpy_saved_is_read_as_d3rlpy_reads_it(trained, tmp_path, case):
     assert (mine.observation_shape, mine.action_size) == (theirs.observation_shape, theirs.action_size)
     saved = states(theirs)
     assert_same_states(states(mine), saved)
-    stored = pickle.loads((tmp_path / "policy.d3").read_bytes())["torch"]  # noqa: S301 - written above
+    stored = pickle.loads((tmp_path / "policy.d3").read_bytes())["torch"]
     assert_same_states(read_weights(stored), torch.load(io.BytesIO(stored), weights_only=True))
     if case != "DecisionTransformer":
         seen = observations_of(case)
@@ -257,9 +262,7 @@ def test_rebuilding_an_archive_changes_nothing(good, tmp_path):
     """The oracle of the hostile ones: unchanged, it is read."""
     path = tmp_path / "same.d3"
     path.write_bytes(archive(good, lambda description: description))
-    assert_same_states(
-        states(read_d3(path)), torch.load(io.BytesIO(good["torch"]), weights_only=True)
-    )
+    assert_same_states(states(read_d3(path)), torch.load(io.BytesIO(good["torch"]), weights_only=True))
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
@@ -379,7 +382,7 @@ def claims(size, stride, count=12, offset=0):
 
 
 def test_tensors_larger_than_their_bytes_are_refused(refused, good):
-    good = pickle.loads(archive(good, **{"data/0": bytes(48)}))  # noqa: S301 - written here
+    good = pickle.loads(archive(good, **{"data/0": bytes(48)}))
     bad = [
         ((13,), (1,), 12, 0),
         ((12,), (1,), 12, 1),
@@ -396,7 +399,7 @@ def test_tensors_larger_than_their_bytes_are_refused(refused, good):
     ]
     for size, stride, count, offset in bad:
         refused(archive(good, lambda _, case=(size, stride, count, offset): claims(*case)))
-    right = pickle.loads(archive(good, lambda _: claims((3, 4), (1, 3))))["torch"]  # noqa: S301
+    right = pickle.loads(archive(good, lambda _: claims((3, 4), (1, 3))))["torch"]
     assert read_weights(right)["a"].shape == (3, 4)
 
 
@@ -466,7 +469,7 @@ def test_counts_that_no_weight_bounds_are_bounded(refused, tmp_path):
     algo = d3rlpy.algos.BCQConfig().create()
     algo.create_impl((3,), 2)
     algo.save(str(tmp_path / "bcq.d3"))
-    there = pickle.loads((tmp_path / "bcq.d3").read_bytes())  # noqa: S301 - written above
+    there = pickle.loads((tmp_path / "bcq.d3").read_bytes())
 
     def ask(config):
         config["config"]["params"]["n_action_samples"] = 10**9
@@ -479,7 +482,7 @@ def test_more_critics_than_weights_are_not_built(refused, tmp_path, count):
     algo = d3rlpy.algos.DQNConfig(encoder_factory=TINY).create()
     algo.create_impl((3,), 2)
     algo.save(str(tmp_path / "dqn.d3"))
-    there = pickle.loads((tmp_path / "dqn.d3").read_bytes())  # noqa: S301 - written above
+    there = pickle.loads((tmp_path / "dqn.d3").read_bytes())
     refused(configured(there, lambda config: config["config"]["params"].update(n_critics=count)), UnsafeFile)
 
 
@@ -505,7 +508,12 @@ def test_an_untrained_algorithm_is_not_written(tmp_path):
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text() | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
     lambda part: st.lists(part) | st.tuples(part, part) | st.dictionaries(st.text(), part),
 )
 
@@ -519,17 +527,25 @@ def test_plain_values_come_back(value, protocol):
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60))
 def test_random_programs_end_in_our_errors(program):
-    try:
+    with contextlib.suppress(ValueError):
         read_plain_pickle(b"\x80\x04" + program, max_operations=100)
-    except ValueError:
-        return
-    except ForbiddenOperationError:
-        return
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_damaged_files_end_in_our_errors(data):
-    """A changed byte: refused, or a number of the weights."""
-    global _DAMAGED  # noqa: PLW0603
-    raise NotImplementedError(data)
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("damaged") / "policy.d3"
+    algo = d3rlpy.algos.BCConfig(encoder_factory=VectorEncoderFactory([2])).create()
+    algo.create_impl((1,), 1)
+    algo.save(str(path))
+    return path, path.read_bytes()
+
+
+@settings(max_examples=100, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), cut=st.booleans())
+@pytest.mark.filterwarnings("ignore:.*was written by d3rlpy:UserWarning")
+def test_damaged_files_end_in_our_errors(small_file, place, byte, cut):
+    path, content = small_file
+    at = int(place * len(content))
+    path.write_bytes(content[:at] + bytes([byte]) + (b"" if cut else content[at + 1 :]))
+    with contextlib.suppress(PytupliError):
+        read_d3(path)

@@ -69,8 +69,7 @@ class _Apart:
         parts = [value.iloc[:, at] for at in range(value.shape[1])] if is_frame else [value]
         labels = list(value.columns) if is_frame else [value.name]
         dtypes = [
-            self._column(part, f"The column {label!r:.80}")
-            for part, label in zip(parts, labels, strict=True)
+            self._column(part, f"the column {label!r:.80}") for part, label in zip(parts, labels, strict=True)
         ]
         description = {
             "format": "pytupli.table",
@@ -95,13 +94,17 @@ class _Apart:
         except ArtifactError as error:
             raise ArtifactError(f"{what}: {error.message}", hint=error.hint) from error
         if vector.kind["type"] == "categorical":
-            return replace(vector, kind={**vector.kind, "codes": vector.values.dtype.name})
+            return replace(vector, kind={**vector.kind, "codes": vector.plain.dtype.name})
         return vector
 
     def _index(self, index: Any, *, inline: bool) -> dict[str, Any]:  # noqa: ANN401
         kind = type(index)
         if kind is self._pd.RangeIndex:
-            return {"type": "range", "range": [index.start, index.stop, index.step], "name": _name(index.name)}
+            return {
+                "type": "range",
+                "range": [index.start, index.stop, index.step],
+                "name": _name(index.name),
+            }
         if kind is self._pd.MultiIndex:
             return {
                 "type": "levels",
@@ -118,8 +121,8 @@ class _Apart:
             return {"objects": [_tagged(value, "a label") for value in values]}
         if not inline:
             at = len(self._vectors)
-            return {"dtype": self._column(values, "The index"), "column": at}
-        vector = self._vector(values, "The labels")
+            return {"dtype": self._column(values, "the index"), "column": at}
+        vector = self._vector(values, "a label")
         return {"dtype": dict(vector.kind), "inline": _listed(vector)}
 
     def _frequency(self, index: Any) -> str | None:  # noqa: ANN401
@@ -129,7 +132,7 @@ class _Apart:
         text = freq.freqstr
         if not _FREQUENCY.fullmatch(text) or self._pd.tseries.frequencies.to_offset(text) != freq:
             raise ArtifactError(
-                f"The index's frequency {freq!r:.80} cannot be kept.", hint="Set index.freq to None first."
+                f"the index's frequency {freq!r:.80} cannot be kept.", hint="Set index.freq to None first."
             )
         return str(text)
 
@@ -154,7 +157,10 @@ class _Together:
         else:
             (made,) = parts
             made.name = self._name(described["labels"])
-        made.attrs = self._names.decode(described["attrs"], "attrs")
+        attrs = self._names.decode(described["attrs"], "attrs")
+        if type(attrs) is not dict:
+            raise TypeError("attrs is no dict")
+        made.attrs = attrs
         if described["duplicates"] is False:
             made.flags.allows_duplicate_labels = False
         return made
@@ -171,15 +177,17 @@ class _Together:
         array = self._stored(described)
         made = pd.Index(array, dtype=array.dtype, name=self._name(described["name"]))
         if described["freq"] is not None:
+            if not isinstance(made, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+                raise TypeError("only times have a frequency")
             made.freq = self._frequency(described["freq"])
         return made
 
     def _levels(self, described: Any) -> Any:  # noqa: ANN401
         levels = [self._index(level) for level in described["levels"]]
         codes = [self._stored(stored) for stored in described["codes"]]
-        made = self._pd.MultiIndex(levels, codes, names=[self._name(name) for name in described["names"]])
-        made.sortorder = None if described["sortorder"] is None else _integer(described["sortorder"])
-        return made
+        names = [self._name(name) for name in described["names"]]
+        order = None if described["sortorder"] is None else _integer(described["sortorder"])
+        return self._pd.MultiIndex(levels, codes, order, names)
 
     def _stored(self, described: Any) -> Any:  # noqa: ANN401
         if "objects" in described:
@@ -205,11 +213,16 @@ def _name(name: Any) -> Any:  # noqa: ANN401
 
 
 def _tagged(value: Any, what: str) -> Any:  # noqa: ANN401
-    return TaggedWriter().encode(value, what).json
+    try:
+        return TaggedWriter().encode(value, what).json
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{what} {value!r:.60} cannot be kept.", hint="Use texts, numbers, dates, or tuples of them."
+        ) from error
 
 
 def _listed(vector: Vector) -> list[Any]:
-    values = vector.values.view(np.int64) if vector.values.dtype.kind in "mM" else vector.values
+    values = vector.plain.view(np.int64) if vector.plain.dtype.kind in "mM" else vector.plain
     missing = vector.missing if vector.missing is not None else np.zeros(len(values), np.bool_)
     return [
         None if gone else _tagged(value, "a label")
@@ -221,7 +234,8 @@ def _unlisted(kind: Any, listed: Any) -> Vector:  # noqa: ANN401
     if type(listed) is not list:
         raise TypeError("the labels are no list")
     dtype = stored_dtype(kind)
-    missing = np.array([value is None for value in listed], dtype=np.bool_)
+    absent = np.array([value is None for value in listed], dtype=np.bool_)
+    missing = absent if absent.any() else None
     if dtype is None:
         if not all(value is None or type(value) is str for value in listed):
             raise TypeError("a label is no text")
@@ -232,7 +246,8 @@ def _unlisted(kind: Any, listed: Any) -> Vector:  # noqa: ANN401
     fill: Any = np.iinfo(np.int64).min if dtype.kind in "mM" else 0
     reader = TaggedReader("labels")
     numbers = [fill if value is None else _number(reader.decode(value, "a label")) for value in listed]
-    values = np.array(numbers, dtype=plain)
+    with np.errstate(over="ignore"):
+        values = np.array(numbers, dtype=plain)
     if dtype.kind != "f" and values.tolist() != numbers:
         raise ValueError("a label does not fit its dtype")
     return Vector(kind, values.view(dtype), missing)

@@ -81,7 +81,7 @@ class ArtifactSpool:
         try:
             return self._keep(value, place, found)
         except PytupliError as error:
-            problem = f"The argument {place!r:.200} cannot be kept: {error.message}"
+            problem = f"The argument {place!r:.200} cannot be kept: {_inner(error.message)}"
             raise ArtifactError(problem, hint=error.hint) from error
 
     def add_file(
@@ -189,6 +189,11 @@ class ArtifactSpool:
             number += 1
             name = f"{wanted}-{number}"
         return name
+
+
+def _inner(sentence: str) -> str:
+    """Return a sentence as it stands after a colon."""
+    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
 
 
 def _artifact_name(place: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from pytupli_registry.benchmarks.artifacts.frames import Columns, columns_of, frame_from
+from pytupli_registry.benchmarks.artifacts.parquet_pages import check_plain
 from pytupli_registry.benchmarks.artifacts.vectors import Vector, stored_dtype
 from pytupli_registry.errors import ArtifactError, FormatError
 
@@ -29,6 +30,7 @@ _ROW_GROUP = 1 << 20
 # Missing values cost hardly a byte each: so many may be declared whatever the file's size, and so many a byte of it.
 _FREE_VALUES, _VALUES_PER_BYTE = 1 << 24, 64
 _TRAILER = 8
+_MISSING_TIME = -(2**63)
 
 
 class TableCodec:
@@ -68,7 +70,15 @@ class TableCodec:
         columns = _read_parquet(path)
         try:
             return frame_from(columns, path)
-        except (ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            OverflowError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             raise FormatError(path, f"its description contradicts it ({_short(error)})") from error
 
 
@@ -128,7 +138,7 @@ def _write_parquet(columns: Columns, names: list[str], file: BinaryIO) -> None:
 def _to_arrow(vector: Vector) -> Any:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa  # noqa: PLC0415
 
-    values, kind = vector.values, _arrow_type(vector.kind)
+    values, kind = vector.plain, _arrow_type(vector.kind)
     if values.dtype.kind in "mM":
         values = values.view(np.int64)
     plain = pa.int64() if pa.types.is_timestamp(kind) else kind
@@ -153,20 +163,20 @@ def _read_parquet(path: Path) -> Columns:
 
     size = _check_footer(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as plain, pq.ParquetFile(path) as file:
             description = _description(path, file.metadata)
             _check_extent(path, file.metadata, size)
+            check_plain(path, plain, file.metadata)
             table = file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FormatError(path, f"it is no Parquet file that can be read ({_short(error)})") from error
     try:
-        kinds = _kinds(description)
-        if description["rows"] != table.num_rows or len(kinds) != table.num_columns:
-            raise ValueError("rows or columns are missing")
+        kinds, rows = _kinds(description), _rows(description)
+        _check_shape(table, len(kinds), rows)
         vectors = tuple(_from_arrow(column, kind) for column, kind in zip(table.columns, kinds, strict=True))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FormatError(path, f"its description contradicts it ({_short(error)})") from error
-    return Columns(description, table.num_rows, vectors)
+    return Columns(description, rows, vectors)
 
 
 def _check_footer(path: Path) -> int:
@@ -214,6 +224,18 @@ def _kinds(description: Mapping[str, Any]) -> list[Any]:
     if [part["column"] for part in stored] != list(range(len(description["columns"]), len(kinds))):
         raise ValueError("the index is not where it should be")
     return kinds
+
+
+def _rows(description: Mapping[str, Any]) -> int:
+    rows = description["rows"]
+    if type(rows) is not int or rows < 0:
+        raise TypeError("the number of rows is none")
+    return rows
+
+
+def _check_shape(table: Any, columns: int, rows: int) -> None:  # noqa: ANN401
+    if columns != table.num_columns or (columns and rows != table.num_rows):
+        raise ValueError("rows or columns are missing")
 
 
 def _from_arrow(column: Any, kind: Mapping[str, Any]) -> Vector:  # noqa: ANN401

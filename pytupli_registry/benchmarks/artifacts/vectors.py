@@ -41,12 +41,12 @@ class Vector:
 
     Attributes:
         kind: the pandas dtype as JSON; ``kind["type"]`` says which sort it is.
-        values: numbers, truth values, times, codes or texts, any value where one is missing.  # (n,)
+        plain: numbers, truth values, times, codes or texts, any value where one is missing.  # (n,)
         missing: True where there is no value, or None if all are there.  # (n,)
     """
 
     kind: Mapping[str, Any]
-    values: NDArray[Any]
+    plain: NDArray[Any]
     missing: NDArray[np.bool_] | None = None
 
 
@@ -64,21 +64,29 @@ def vector_of(values: Any, describe_index: Callable[[Any], Any]) -> Vector:  # n
 
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
-        return _texts_of(values) if dtype == object else _numpy_vector(values.to_numpy(), dtype)
+        return _texts_of(values) if dtype.kind == "O" else _numpy_vector(values.to_numpy(), dtype)
     if isinstance(dtype, pd.StringDtype):
-        texts = values.to_numpy(dtype=object, na_value=None)
-        kind = {"type": "string", "storage": dtype.storage, "missing": _missing_name(dtype.na_value)}
+        texts: NDArray[Any] = values.to_numpy(dtype=object, na_value=None)
+        kind: dict[str, Any] = {
+            "type": "string",
+            "storage": dtype.storage,
+            "missing": _missing_name(dtype.na_value),
+        }
         return Vector(kind, texts, _some(values.isna()))
     if isinstance(dtype, pd.DatetimeTZDtype):
         moments = np.asarray(values.array.tz_convert(None), dtype=f"M8[{dtype.unit}]")
         kind = {"type": "zoned", "unit": dtype.unit, "zone": _zone_name(dtype.tz)}
         return Vector(kind, moments, _some(np.isnat(moments)))
     if isinstance(dtype, pd.CategoricalDtype):
-        kind = {"type": "categorical", "ordered": dtype.ordered, "categories": describe_index(dtype.categories)}
+        kind = {
+            "type": "categorical",
+            "ordered": dtype.ordered,
+            "categories": describe_index(dtype.categories),
+        }
         return Vector(kind, np.asarray(values.array.codes))
     if isinstance(dtype, pd.PeriodDtype):
         return _periods_of(values, dtype, pd)
-    if str(dtype) in _NULLABLE and type(dtype).__module__.startswith("pandas."):
+    if str(dtype) in _NULLABLE and type(dtype).__module__.partition(".")[0] == "pandas":
         plain = values.to_numpy(dtype=_NULLABLE[str(dtype)], na_value=0)
         return Vector({"type": "nullable", "dtype": str(dtype)}, plain, _some(values.isna()))
     raise _refused(dtype)
@@ -93,21 +101,23 @@ def array_of(vector: Vector, index_from: Callable[[Any], Any]) -> Any:  # noqa: 
     import pandas as pd  # noqa: PLC0415 - optional
 
     kind = vector.kind["type"]
+    if vector.missing is not None and vector.plain.dtype.kind not in "mMO" and kind != "nullable":
+        raise ValueError("values are missing where none can be")
     if kind == "numpy":
-        return vector.values  # noqa: PD011 - no frame
+        return vector.plain
     if kind == "texts":
         return _filled(vector, _missing_value(vector.kind["missing"], pd))
     if kind == "string":
         return pd.array(list(_filled(vector, None)), dtype=_string_dtype(vector.kind, pd))
     if kind == "zoned":
         zone = _zone(vector.kind["zone"])
-        return pd.DatetimeIndex(vector.values).tz_localize("UTC").tz_convert(zone).array
+        return pd.DatetimeIndex(vector.plain).tz_localize("UTC").tz_convert(zone).array
     if kind == "categorical":
         ordered = _flag(vector.kind["ordered"])
         categories = index_from(vector.kind["categories"])
-        return pd.Categorical.from_codes(vector.values, dtype=pd.CategoricalDtype(categories, ordered))
+        return pd.Categorical.from_codes(vector.plain, dtype=pd.CategoricalDtype(categories, ordered))
     if kind == "period":
-        return pd.arrays.PeriodArray(vector.values, dtype=_period_dtype(vector.kind["freq"], pd))
+        return pd.arrays.PeriodArray(vector.plain, dtype=_period_dtype(vector.kind["freq"], pd))
     return _nullable(vector, pd)
 
 
@@ -125,11 +135,13 @@ def stored_dtype(kind: Mapping[str, Any]) -> np.dtype[Any] | None:
     if found == "zoned" and kind["unit"] in _UNITS:
         return np.dtype(f"M8[{kind['unit']}]")
     if found == "categorical" and kind["codes"] in ("int8", "int16", "int32", "int64"):
-        return np.dtype(kind["codes"])
+        codes: np.dtype[Any] = np.dtype(kind["codes"])
+        return codes
     if found == "period":
         return np.dtype(np.int64)
     if found == "nullable":
-        return np.dtype(_NULLABLE[kind["dtype"]])
+        plain: np.dtype[Any] = np.dtype(_NULLABLE[kind["dtype"]])
+        return plain
     raise ValueError(f"{found!r:.40} is no known sort of column")
 
 
@@ -150,20 +162,21 @@ def _numpy_dtype(name: str) -> np.dtype[Any]:
 
 
 def _texts_of(values: Any) -> Vector:  # noqa: ANN401
-    import pandas as pd  # noqa: PLC0415
-
-    found = values.to_numpy()
+    found: NDArray[Any] = values.to_numpy()
     texts = np.array([type(value) is str for value in found], dtype=np.bool_)
     others = [value for value, is_text in zip(found.tolist(), texts.tolist(), strict=True) if not is_text]
     names = {_missing_name(value) for value in others}
     if len(names) > 1 or None in names:
-        odd = next((value for value in others if _missing_name(value) is None), "None and NaN")
+        odd = next((value for value in others if _missing_name(value) is None), None)
+        what = "more than one kind of missing value" if odd is None else f"{odd!r:.40}, which is no text"
         raise ArtifactError(
-            f"it is of the dtype object and holds {odd!r:.40}, which is no text.",
+            f"it is of the dtype object and holds {what}.",
             hint="Convert it: .astype('string'), .astype(float), pd.to_datetime(…), ….",
         )
     kind = {"type": "texts", "missing": names.pop() if names else "None"}
-    return Vector(kind, np.where(texts, found, None), _some(~texts)) if pd is not None else Vector(kind, found)
+    found = found.copy()
+    found[~texts] = None
+    return Vector(kind, found, _some(~texts))
 
 
 def _missing_name(value: Any) -> str | None:  # noqa: ANN401
@@ -198,7 +211,8 @@ def _zone_name(zone: Any) -> str:  # noqa: ANN401
         if _OFFSET.fullmatch(written):
             return written
     raise ArtifactError(
-        f"its time zone {zone!r:.80} cannot be kept.", hint="Convert it: .dt.tz_convert(zoneinfo.ZoneInfo(…))."
+        f"its time zone {zone!r:.80} cannot be kept.",
+        hint="Convert it: .dt.tz_convert(zoneinfo.ZoneInfo(…)).",
     )
 
 
@@ -218,10 +232,11 @@ def _zone(name: Any) -> dt.tzinfo:  # noqa: ANN401
 
 
 def _periods_of(values: Any, dtype: Any, pd: Any) -> Vector:  # noqa: ANN401
-    freq = dtype.freq.freqstr
-    if pd.PeriodDtype(freq) != dtype:
+    freq = str(dtype).removeprefix("period[").removesuffix("]")
+    if not _FREQUENCY.fullmatch(freq) or pd.PeriodDtype(freq) != dtype:
         raise _refused(dtype)
-    return Vector({"type": "period", "freq": freq}, np.asarray(pd.PeriodIndex(values.array).asi8))
+    ordinals: NDArray[Any] = pd.PeriodIndex(values.array).asi8
+    return Vector({"type": "period", "freq": freq}, ordinals)
 
 
 def _period_dtype(freq: Any, pd: Any) -> Any:  # noqa: ANN401
@@ -232,15 +247,15 @@ def _period_dtype(freq: Any, pd: Any) -> Any:  # noqa: ANN401
 
 def _nullable(vector: Vector, pd: Any) -> Any:  # noqa: ANN401
     name = vector.kind["dtype"]
-    missing = vector.missing if vector.missing is not None else np.zeros(len(vector.values), np.bool_)
+    missing = vector.missing if vector.missing is not None else np.zeros(len(vector.plain), np.bool_)
     if name == "boolean":
-        return pd.arrays.BooleanArray(vector.values, missing)
+        return pd.arrays.BooleanArray(vector.plain, missing)
     made = pd.arrays.FloatingArray if name.startswith("Float") else pd.arrays.IntegerArray
-    return made(vector.values, missing)
+    return made(vector.plain, missing)
 
 
 def _filled(vector: Vector, value: Any) -> NDArray[Any]:  # noqa: ANN401
-    values = vector.values.copy()
+    values = vector.plain.copy()
     if vector.missing is not None:
         values[vector.missing] = value
     return values
