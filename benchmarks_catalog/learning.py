@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["algorithm", "import_d3rlpy", "is_discrete", "reproducible"]
 
+_FILTERS = [[16, 8, 4], [32, 4, 2]]  # channels, kernel, stride
+
 
 def import_d3rlpy() -> Any:  # noqa: ANN401 - the module
     """Import d3rlpy.
@@ -34,7 +36,9 @@ def import_d3rlpy() -> Any:  # noqa: ANN401 - the module
         ) from error
 
 
-def algorithm(name: str, settings: Mapping[str, Any], hidden_units: Sequence[int]) -> Any:  # noqa: ANN401
+def algorithm(
+    name: str, settings: Mapping[str, Any], hidden_units: Sequence[int], *, pixels: bool = False
+) -> Any:  # noqa: ANN401 - d3rlpy ships no types
     """Return an algorithm of d3rlpy.
 
     Every network gets the same hidden layers; continuous actions are scaled to the bounds of their space.
@@ -42,7 +46,8 @@ def algorithm(name: str, settings: Mapping[str, Any], hidden_units: Sequence[int
     Args:
         name: d3rlpy's, ``DQN``.
         settings: of its configuration.
-        hidden_units: width of each hidden layer.
+        hidden_units: width of each hidden layer; of the last alone for images, after two small convolutions.
+        pixels: whether observations are images.
 
     Raises:
         AdapterError: d3rlpy has no such algorithm, or it has no such setting.
@@ -55,8 +60,15 @@ def algorithm(name: str, settings: Mapping[str, Any], hidden_units: Sequence[int
     fields = {field.name for field in dataclasses.fields(config)}
     for setting in settings.keys() - fields:
         raise AdapterError(f"{name} has no setting {setting!r}.", hint=did_you_mean(setting, fields))
-    encoder = d3rlpy.models.VectorEncoderFactory(list(hidden_units))
+    models = d3rlpy.models
+    encoder = (
+        models.PixelEncoderFactory(filters=_FILTERS, feature_size=hidden_units[-1])
+        if pixels
+        else models.VectorEncoderFactory(list(hidden_units))
+    )
     chosen: dict[str, Any] = {field: encoder for field in fields if field.endswith("encoder_factory")}
+    if pixels:
+        chosen["observation_scaler"] = d3rlpy.preprocessing.PixelObservationScaler()
     if not is_discrete(name):
         chosen["action_scaler"] = d3rlpy.preprocessing.MinMaxActionScaler()
     return config(**{**chosen, **settings}).create(device="cpu:0")

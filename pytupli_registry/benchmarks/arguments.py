@@ -41,7 +41,7 @@ def encode(value: Any, spool: ArtifactSpool, place: str) -> Any:  # noqa: ANN401
     def settle(encoded: Encoded) -> Any:  # noqa: ANN401
         if encoded.size <= INLINE_BYTES:
             return encoded.json
-        return {"$artifact": spool.add(encoded.value, encoded.place)}
+        return {"$artifact": spool.add_json(encoded.json, encoded.place)}
 
     encoded = TaggedWriter(keep, settle).encode(value, place)
     return settle(encoded) if encoded.whole else encoded.json

@@ -55,9 +55,10 @@ class Building:
 
     def make(self, permissions: Permissions) -> gymnasium.Env[Any, Any]:
         """Check the requirements, then build the environment, whose spaces must be the ones that were told."""
-        check_requirements(
-            [(entry.requirement, entry.recorded) for entry in self._specification.requirements]
-        )
+        if not self._own:  # what was built here already needs nothing more
+            check_requirements(
+                [(entry.requirement, entry.recorded) for entry in self._specification.requirements]
+            )
         return self._checked(build(self._environment(), permissions, self._code()))
 
     def _environment(self) -> EnvironmentSpecification:

@@ -194,20 +194,20 @@ class _Run:
 
     def play(self, env: gymnasium.Env[Any, Any]) -> None:
         """Step until the recording or the environment's episode ends, or a value has no place in the recording."""
+        ends: list[tuple[float, bool, bool]] = []
         options = None if self.episode.options is None else copy.deepcopy(dict(self.episode.options))
         observation, _ = env.reset(seed=self.episode.seed, options=options)
         self._put_observation(0, observation)
-        for step, action in enumerate(_actions(env.action_space, self.episode)):
-            if self.mismatch is not None:
-                return
+        for action in _actions(env.action_space, self.episode):
+            if self.mismatch is not None or (ends and (ends[-1][1] or ends[-1][2])):
+                break
             observation, reward, terminated, truncated, _ = env.step(action)
-            self._put(REWARDS, step, step, float(reward))
-            self._put(TERMINATIONS, step, step, bool(terminated))
-            self._put(TRUNCATIONS, step, step, bool(truncated))
-            self._put_observation(step + 1, observation)
-            self.steps = step + 1
-            if terminated or truncated:
-                return
+            ends.append((float(reward), bool(terminated), bool(truncated)))
+            self._put_observation(len(ends), observation)
+        self.steps = len(ends)
+        for path, values in zip((REWARDS, TERMINATIONS, TRUNCATIONS), zip(*ends, strict=True), strict=False):
+            with np.errstate(over="ignore"):
+                self.replayed[path][: self.steps] = values
 
     @property
     def comparable_steps(self) -> int:
@@ -233,6 +233,9 @@ class _Run:
             target.append(str(value))
             return
         array = np.asarray(value)
+        if array.dtype == target.dtype and array.shape == target.shape[1:]:
+            target[row] = array
+            return
         problem = _no_place(array, target)
         if problem is None:
             with np.errstate(over="ignore"):  # what is too large for float32 is infinite there

@@ -165,7 +165,8 @@ def summarise(evaluations: Sequence[Evaluation], *, seed: int = 0) -> Summary:
 def _summary(
     unit: Literal["runs", "episodes"], normalised: bool, scores: dict[str, tuple[float, ...]], seed: int
 ) -> Summary:
-    matrix = np.array(list(scores.values()), dtype=np.float64).T
+    # Sorted, so that the order in which evaluations are given does not change what is drawn.
+    matrix = np.array([sorted(found) for _, found in sorted(scores.items())], dtype=np.float64).T
     return Summary(unit=unit, normalised=normalised, scores=scores, statistics=describe(matrix, seed=seed))
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytupli_registry.dataset.spaces import from_gymnasium, to_gymnasium
+from pytupli_registry.dataset.spaces import LeafSpace, from_gymnasium, leaf_spaces, to_gymnasium
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import gymnasium
 
-__all__ = ["compacted", "describe_space", "expanded", "space_of"]
+__all__ = ["compacted", "describe_space", "expanded", "same_space", "space_of"]
 
 _WORDS = {"Infinity": math.inf, "-Infinity": -math.inf}
 _MAX_DEPTH = 64
@@ -40,6 +40,55 @@ def space_of(description: Mapping[str, Any]) -> gymnasium.Space[Any]:
         SpaceError: the description is malformed.
     """
     return to_gymnasium(expanded(description))
+
+
+def same_space(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two descriptions, each in either form, are of the same space; Gymnasium is not needed.
+
+    Raises:
+        SpaceError: a description is malformed.
+    """
+    ours, theirs = leaf_spaces(expanded(first), "space"), leaf_spaces(expanded(second), "space")
+    return ours.keys() == theirs.keys() and all(_same_leaf(leaf, theirs[path]) for path, leaf in ours.items())
+
+
+def _same_leaf(first: LeafSpace, second: LeafSpace) -> bool:
+    if (first.kind, first.dtype, first.shape) != (second.kind, second.dtype, second.shape):
+        return False
+    one, other = first.description, second.description
+    match first.kind:
+        case "Box":
+            return not math.prod(first.shape) or all(
+                _same_bound(one[bound], other[bound]) for bound in ("low", "high")
+            )
+        case "Discrete":
+            return (int(one["n"]), int(one.get("start") or 0)) == (
+                int(other["n"]),
+                int(other.get("start") or 0),
+            )
+        case "MultiDiscrete":
+            return np.array_equal(one["nvec"], other["nvec"]) and np.array_equal(_starts(one), _starts(other))
+        case "Text":
+            return _texts(one) == _texts(other)
+        case _:  # MultiBinary is all shape
+            return True
+
+
+def _same_bound(first: Any, second: Any) -> bool:  # noqa: ANN401 - numbers, or nested lists of them
+    return bool(np.all(np.asarray(first) == np.asarray(second)))  # one of the two may be a single number
+
+
+def _starts(description: Mapping[str, Any]) -> Any:  # noqa: ANN401 - nested lists of integers
+    given = description.get("start")
+    return np.zeros_like(description["nvec"]) if given is None else given
+
+
+def _texts(description: Mapping[str, Any]) -> tuple[int, int, frozenset[str]]:
+    return (
+        int(description.get("min_length", 1)),
+        int(description["max_length"]),
+        frozenset(description["charset"]),
+    )
 
 
 def compacted(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pytupli_registry.benchmarks.evaluation import Evaluation
 from pytupli_registry.benchmarks.reproduction import summarise
 from pytupli_registry.benchmarks.specification import Arguments, DatasetName, EvaluationProtocol, Name, Number
 from pytupli_registry.errors import FormatError
@@ -16,9 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytupli_registry.benchmarks.results import Evaluation
+
 __all__ = ["BASELINES", "BaselineResult", "BaselineResults", "baseline_table", "read_baselines", "result_of"]
 
 BASELINES = "baselines.json"
+
+ByRun = dict[str, Number]
 
 
 class _Part(BaseModel):
@@ -54,8 +57,8 @@ class BaselineResult(_Part):
     dataset: DatasetName
     algorithm: Name
     settings: Arguments
-    scores: dict[str, Number]
-    returns: dict[str, Number]
+    scores: ByRun
+    returns: ByRun
     iqm: Interval
 
 

@@ -52,6 +52,7 @@ class Built:
     Attributes:
         name: of the benchmark.
         directory: where it is.
+        made: whether anything was made now.
         recorded: datasets that were made now.
         present: datasets of the recipe that were there already.
         outdated: whether what was there already was made by another version of the recipe.
@@ -60,6 +61,7 @@ class Built:
 
     name: str
     directory: Path
+    made: bool
     recorded: tuple[str, ...]
     present: tuple[str, ...]
     outdated: bool
@@ -97,12 +99,13 @@ def build(
     present = tuple(name for name in recipe.datasets if there is not None and name in there.dataset_names)
     wanted = tuple(name for name in recipe.datasets if datasets and name not in present)
     outdated = there is not None and there.specification.metadata.get("recipe") != _recipe_hash(found)
-    if there is None or wanted:
+    made = there is None or bool(wanted)
+    if made:
         with _workplace(root, recipe.name) as staging:
             _Making(found, staging, progress).make(wanted, there)
-            _place(staging / recipe.name, root, wanted, replace=replace)
+            _place(staging / recipe.name, found, root, wanted, replace=replace)
     seconds = time.monotonic() - started
-    return Built(recipe.name, root / recipe.name, wanted, present, outdated, seconds)
+    return Built(recipe.name, root / recipe.name, made, wanted, present, outdated, seconds)
 
 
 def _there(found: CatalogEntry, root: Path, *, replace: bool) -> Benchmark | None:
@@ -178,14 +181,13 @@ class _Making:
 
     def _record(self, name: str, references: Mapping[str, ReferenceScore]) -> None:
         dataset, episodes = self._recipe.datasets[name], self._recipe.datasets[name].episodes
-        if dataset.replay is not None:
-            experience = self._cast.experience(dataset.replay)
-            episodes = len(experience)
+        policies = self._cast.policies(dataset.policies)
+        experience = [] if dataset.replay is None else self._cast.experience(dataset.replay)
         label = f"{self._recipe.name}: recording {name}"
         env = self._make_env()
         with (
             env,
-            self._progress(label, episodes) as advance,
+            self._progress(label, episodes or len(experience)) as advance,
             self._store.writer(
                 f"{self._recipe.name}/{name}",
                 observation_space=env.observation_space,
@@ -195,11 +197,10 @@ class _Making:
             ) as writer,
         ):
             if dataset.replay is None:
-                record(env, dataset, self._cast.policies(dataset.policies), writer, advance)
-            else:
-                for episode in experience:
-                    writer.add(episode)
-                    advance(1)
+                record(env, dataset, policies, writer, advance)
+            for episode in experience:
+                writer.add(episode)
+                advance(1)
 
     def _with_policies(self, bench: Benchmark) -> Benchmark:
         """Add what was trained on the way."""
@@ -251,7 +252,7 @@ def _workplace(root: Path, name: str) -> Iterator[Path]:
         ) from error
 
 
-def _place(made: Path, root: Path, datasets: Collection[str], *, replace: bool) -> None:
+def _place(made: Path, found: CatalogEntry, root: Path, datasets: Collection[str], *, replace: bool) -> None:
     """Move what was made to its place: at once where nothing is there, else datasets first, benchmark.json last."""
     target = root / made.name
     if not target.exists():
@@ -262,7 +263,7 @@ def _place(made: Path, root: Path, datasets: Collection[str], *, replace: bool) 
         with _out_of_the_way(target / name, replace=replace):
             copy_dataset(made, target, name, made.name, tell_environment=True)
     Benchmark.load(made).save(target, replace=replace)
-    shutil.copyfile(made / CARD, target / CARD)
+    write_durably(target / CARD, card_of(Benchmark.load(target), found))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pytupli_registry.benchmarks.scores import normalised_score
 from pytupli_registry.catalog.baseline_results import BASELINES, baseline_table, read_baselines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import gymnasium
 
@@ -56,9 +56,15 @@ def _facts(bench: Benchmark, found: CatalogEntry) -> Iterator[str]:
             ("environment", f"`{environment.id}`"),
             ("observations", _space(bench.observation_space)),
             ("actions", _space(bench.action_space)),
-            ("time limit", f"{environment.max_episode_steps:,} steps" if environment.max_episode_steps else "none"),
+            (
+                "time limit",
+                f"{environment.max_episode_steps:,} steps" if environment.max_episode_steps else "none",
+            ),
             ("difficulty", specification.difficulty),
-            ("install", f"`pip install 'pytupli-registry[{recipe.extra}]'`" if recipe.extra else "nothing more"),
+            (
+                "install",
+                f"`pip install 'pytupli-registry[{recipe.extra}]'`" if recipe.extra else "nothing more",
+            ),
             ("licence", specification.licence),
             ("source", specification.source),
             ("citation", specification.citation),
@@ -67,7 +73,7 @@ def _facts(bench: Benchmark, found: CatalogEntry) -> Iterator[str]:
     yield "\n### Reference scores\n"
     yield from _references(bench)
     yield "\n### Datasets\n"
-    yield from _datasets(bench)
+    yield from _datasets(bench, recipe.datasets)
     yield "\n```python"
     yield "import pytupli_d3rlpy\n"
     yield f"dataset, env = pytupli_d3rlpy.load({_arguments(bench)})"
@@ -85,10 +91,11 @@ def _references(bench: Benchmark) -> Iterator[str]:
     )
 
 
-def _datasets(bench: Benchmark) -> Iterator[str]:
+def _datasets(bench: Benchmark, ordered: Iterable[str]) -> Iterator[str]:
+    names = [name for name in ordered if name in bench.dataset_names]
     yield from _table(
         ("dataset", "episodes", "steps", "mean return", "score", "MB", "what it holds"),
-        [_dataset(bench, name) for name in bench.dataset_names],
+        [_dataset(bench, name) for name in names],
     )
 
 
@@ -99,7 +106,14 @@ def _dataset(bench: Benchmark, name: str) -> tuple[str, ...]:
     if scores.keys() >= {"random", "expert"}:
         score = f"{normalised_score(returns.mean, scores['random'].mean, scores['expert'].mean):.0f}"
     sizes = f"{entry.episodes:,}", f"{entry.steps:,}"
-    return (f"`{bench.name}/{name}`", *sizes, f"{returns.mean:.2f}", score, f"{entry.size / 1e6:.1f}", entry.description)
+    return (
+        f"`{bench.name}/{name}`",
+        *sizes,
+        f"{returns.mean:.2f}",
+        score,
+        f"{entry.size / 1e6:.1f}",
+        entry.description,
+    )
 
 
 def _arguments(bench: Benchmark) -> str:
@@ -116,7 +130,11 @@ def _is_discrete(space: gymnasium.Space[Any]) -> bool:
 def _space(space: gymnasium.Space[Any]) -> str:
     said = str(space)
     if len(said) > _SHOWN_SPACE:
-        said = f"{type(space).__name__}{space.shape}, {space.dtype}" if space.shape else f"{said[:_SHOWN_SPACE]}…"
+        said = (
+            f"{type(space).__name__}{space.shape}, {space.dtype}"
+            if space.shape
+            else f"{said[:_SHOWN_SPACE]}…"
+        )
     return f"`{said}`"
 
 

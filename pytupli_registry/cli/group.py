@@ -16,7 +16,10 @@ __all__ = ["COMMANDS", "main"]
 
 # Each command is the object `command` of its module.
 COMMANDS = {
+    "benchmark": "benchmark",
+    "catalog": "catalog",
     "completion": "completion",
+    "consent": "consent",
     "delete": "delete",
     "filter": "filter",
     "import": "import_dataset",

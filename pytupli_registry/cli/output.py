@@ -46,6 +46,11 @@ class Output:
         """Print one line for people."""
         click.echo(clean(text))
 
+    def note(self, text: str) -> None:
+        """Print one line for people to stderr, beside an error; programs get the error alone."""
+        if not self.as_json:
+            click.echo(clean(text), err=True)
+
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print rows for people; numbers stand to the right."""
         from rich.table import Table  # noqa: PLC0415 - half the time of `pytupli --help`

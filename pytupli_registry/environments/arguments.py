@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import math
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -178,13 +179,13 @@ def _is_harmless_array(value: object) -> bool:
 
 
 def _is_harmless_table(value: Any) -> bool:  # noqa: ANN401 - pandas is not imported for those who do not use it
-    kind = type(value)
-    if kind.__module__.partition(".")[0] != "pandas" or kind.__name__ not in _TABLES:
+    name = type(value).__name__
+    if name not in _TABLES or type(value) is not getattr(sys.modules.get("pandas"), name, None):
         return False
-    if kind.__name__ in {"Timestamp", "Timedelta"}:
+    if name in {"Timestamp", "Timedelta"}:
         return True
-    columns = [value[name] for name in value.columns] if kind.__name__ == "DataFrame" else [value]
-    axes = list(value.axes) if kind.__name__ in {"DataFrame", "Series"} else []
+    columns = [column for _, column in value.items()] if name == "DataFrame" else [value]
+    axes = list(value.axes) if name in {"DataFrame", "Series"} else []
     return all(_is_plain_column(column) for column in (*columns, *axes))
 
 

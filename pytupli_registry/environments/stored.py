@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.environments.building import build, plan_build
 from pytupli_registry.environments.permissions import Permissions
+from pytupli_registry.environments.registering import register_installed
 from pytupli_registry.environments.specification import EnvironmentSpecification, WrapperSpecification
 from pytupli_registry.errors import EnvironmentRefused, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import gymnasium
 
 __all__ = [
@@ -65,26 +68,39 @@ def explain_refusal(env_spec: str | None) -> str | None:
 
 
 def build_environment(
-    environment_id: str, *, max_episode_steps: int | None = None
+    environment_id: str,
+    *,
+    max_episode_steps: int | None = None,
+    kwargs: Mapping[str, Any] | None = None,
 ) -> gymnasium.Env[Any, Any]:
     """Build the environment that the user, not a file, named.
 
     Args:
-        environment_id: as ``gymnasium.make`` takes it; ``module:Name-v0`` imports the module.
+        environment_id: as ``gymnasium.make`` takes it; ``module:Name-v0`` imports the module. Ids that installed
+            packages register under ``pytupli_registry.environments`` are known, too.
         max_episode_steps: a time limit other than the registered one.
+        kwargs: arguments of the constructor.
 
     Raises:
-        EnvironmentRefused: Gymnasium knows no such environment or cannot import what it needs.
+        EnvironmentRefused: Gymnasium knows no such environment, cannot import what it needs, or its constructor failed.
     """
     import gymnasium  # noqa: PLC0415
 
+    if environment_id not in gymnasium.registry:
+        register_installed()
     try:
-        return gymnasium.make(environment_id, max_episode_steps=max_episode_steps)
+        return gymnasium.make(environment_id, max_episode_steps=max_episode_steps, **(kwargs or {}))
     except (gymnasium.error.Error, ImportError) as error:
         raise EnvironmentRefused(
             f"The environment {environment_id!r} cannot be built: {error!s:.300}",
             hint=did_you_mean(environment_id, gymnasium.registry)
-            or "`module:Name-v0` imports a module first.",
+            or "`module:Name-v0` imports a module first, which has to be installed or on PYTHONPATH.",
+        ) from error
+    except Exception as error:
+        # A constructor is foreign code: what it raises says what it does not like.
+        raise EnvironmentRefused(
+            f"The environment {environment_id!r} cannot be built: {type(error).__name__}: {error!s:.300}",
+            hint="See what arguments its constructor takes.",
         ) from error
 
 

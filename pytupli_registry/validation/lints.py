@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.metadata import DatasetMetadata
     from pytupli_registry.validation.report import Findings, Level
 
-__all__ = ["Lints"]
+__all__ = ["Lints", "bounds_of"]
 
 _FLAGS = (TERMINATIONS, TRUNCATIONS)
 _EXTRA_ROW = {"observations": 1, "infos": 1}
@@ -47,7 +47,7 @@ class Lints:
             **leaf_spaces(self.metadata.observation_space, "observations"),
             **leaf_spaces(self.metadata.action_space, "actions"),
         }
-        self._bounds = {path: _bounds(space) for path, space in self._spaces.items()}
+        self._bounds = {path: bounds_of(space) for path, space in self._spaces.items()}
 
     def episode(self, name: str, leaves: Mapping[str, Any]) -> bool:
         """Look at one episode and say whether it is whole, so that transitions can be derived from it."""
@@ -225,7 +225,8 @@ class Lints:
             self.findings.add("warning", name, "duplicates", f"the episode is the same as {first}")
 
 
-def _bounds(space: LeafSpace) -> tuple[NDArray[Any], NDArray[Any]] | None:
+def bounds_of(space: LeafSpace) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return the smallest and the largest value of a leaf, or None where there are none (Text)."""
     description = space.description
     if space.kind == "Box":
         return np.asarray(description["low"], dtype=space.dtype), np.asarray(

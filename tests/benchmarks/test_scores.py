@@ -14,7 +14,7 @@ NUMBERS = st.floats(-1e6, 1e6)
 
 
 def test_d4rls_own_figures():
-    # infos.py and the tables of D4RL: hopper, random 20.272305, expert 3234.3.
+    # infos.py and the tables of D4RL: hopper, random -20.272305, expert 3234.3.
     assert normalised_score(1000.0, -20.272305, 3234.3) == pytest.approx(31.3489, abs=1e-4)
     assert normalised_score(-20.272305, -20.272305, 3234.3) == 0
     assert normalised_score(3234.3, -20.272305, 3234.3) == 100

@@ -6,13 +6,16 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytupli_registry.catalog.catalog import catalogs, entry, list_catalog
 from pytupli_registry.errors import BenchmarkNotFound, FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 BUILTIN = {
     "acrobot", "cartpole", "catch", "frozen-lake", "hvac", "inverted-pendulum", "lunar-lander", "microgrid",

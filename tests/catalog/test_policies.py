@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import gymnasium
@@ -47,7 +48,7 @@ class TestEveryPolicy:
     def test_expert_beats_medium_beats_random(self, task):
         env = task.make()
         returns = [np.array(measure(env, load_policy(name, env), SEEDS).returns) for name in task.ladder]
-        for worse, better in zip(returns, returns[1:], strict=False):
+        for worse, better in pairwise(returns):
             gain = better - worse  # seed by seed: they see the same starts
             assert gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)), returns
         random, medium, expert = (values.mean() for values in returns)
@@ -82,25 +83,24 @@ class TestEveryPolicy:
         assert str(env.action_space.np_random.bit_generator.state) == before
 
 
-class TestReadme:
-    TEXT = (Path(benchmarks_catalog.__file__).parent / "policies/README.md").read_text("utf-8")
-    ROWS = dict(
-        ((environment, policy), (float(mean), float(deviation)))
-        for environment, policy, mean, deviation in re.findall(
-            r"^\| (\S+) \| `(\S+)` \| (\S+) ± (\S+) \|", TEXT, re.MULTILINE
-        )
-    )
+def readme_rows():
+    """Mean and deviation by environment and policy, in the order of the table."""
+    text = (Path(benchmarks_catalog.__file__).parent / "policies/README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\S+) \| `(\S+)` \| (\S+) ± (\S+) \|", text, re.MULTILINE)
+    return {(environment, policy): (float(mean), float(std)) for environment, policy, mean, std in rows}
 
+
+class TestReadme:
     def test_every_policy_has_its_row(self):
         expected = [(task.environment_id, name) for task in TASKS for name in (*task.ladder, *task.human)]
-        assert list(self.ROWS) == expected
+        assert list(readme_rows()) == expected
 
     @pytest.mark.slow
     @EVERY_TASK
     def test_the_numbers_are_what_is_measured(self, task):
         env = task.make()
         for name in (*task.ladder, *task.human):
-            mean, deviation = self.ROWS[task.environment_id, name]
+            mean, deviation = readme_rows()[task.environment_id, name]
             got = measure(env, load_policy(name, env), range(20))
             near = deviation / 2 + 1 if task.environment_id in SIMULATED else 0.0051
             assert got.mean == pytest.approx(mean, abs=near)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytupli_registry.benchmarks.specification import EvaluationProtocol
 from pytupli_registry.catalog.recipe import Recipe, TrainingRecipe, read_recipe
 from pytupli_registry.errors import FormatError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(tmp_path: Path, text: str, name: str = "tiny") -> Recipe:

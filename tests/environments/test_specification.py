@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 import pytest
-from gymnasium.wrappers import AddRenderObservation, RescaleAction
+from gymnasium.wrappers import AddRenderObservation, NormalizeReward
 
 from pytupli_registry.environments.specification import (
     EnvironmentSpecification,
@@ -19,7 +19,7 @@ class Bare(gymnasium.Wrapper):
 
 
 def test_everything_gymnasium_says_is_kept() -> None:
-    env = RescaleAction(gymnasium.make("Pendulum-v1", g=9.0, max_episode_steps=30), -1.0, 1.0)
+    env = NormalizeReward(gymnasium.make("Pendulum-v1", g=9.0, max_episode_steps=30), gamma=0.9)
     assert specification_of(env.spec) == EnvironmentSpecification(
         "Pendulum-v1",
         "gymnasium.envs.classic_control.pendulum:PendulumEnv",
@@ -30,9 +30,9 @@ def test_everything_gymnasium_says_is_kept() -> None:
         True,
         (
             WrapperSpecification(
-                "RescaleAction",
-                "gymnasium.wrappers.transform_action:RescaleAction",
-                {"min_action": -1.0, "max_action": 1.0},
+                "NormalizeReward",
+                "gymnasium.wrappers.stateful_reward:NormalizeReward",
+                {"gamma": 0.9, "epsilon": 1e-8},
             ),
         ),
     )

@@ -84,7 +84,7 @@ class ActionRule:
             return np.int64(action)
         if space.low.dtype.kind in "iu":
             action = np.rint(action)
-        return np.clip(action, space.low, space.high).astype(space.low.dtype)
+        return np.asarray(np.clip(action, space.low, space.high), dtype=space.low.dtype)
 
     def wrap(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
         """Return the environment taking the actions that d3rlpy predicts; itself where nothing differs."""

@@ -39,7 +39,8 @@ _MAX_CONFIG = 32 << 20  # scalers have two numbers a pixel
 _MAX_DEPTH = 32
 _MAX_OPERATIONS = 1000
 _MAX_COUNT = 100_000  # of samples and quantiles, which no weight bounds
-_CALLS_A_TENSOR, _CALLS_AT_LEAST = 200, 20_000
+_MAX_LAYERS = 1_000  # in a list of them, which takes d3rlpy long to read
+_CALLS_A_TENSOR, _CALLS_AT_LEAST = 100, 2_000  # d3rlpy's own algorithms make 16 a tensor
 _EXTRA = "pytupli"
 
 
@@ -176,6 +177,8 @@ def _check_counts(values: dict[str, Any]) -> None:
     for name, count in values.items():
         if name.startswith("n_") and isinstance(count, (int, float)) and not count <= _MAX_COUNT:
             raise ForbiddenOperationError(f"its configuration asks for {name[:40]!r} of {count!s:.20}")
+        if name in {"hidden_units", "filters"} and isinstance(count, list) and len(count) > _MAX_LAYERS:
+            raise ForbiddenOperationError(f"its configuration asks for a network of {len(count)} layers")
 
 
 def _sizes(shape: Any) -> list[Any]:  # noqa: ANN401 - as the file has it

@@ -145,7 +145,7 @@ def load_onnx(
         AdapterError: it takes other observations or gives other actions, or ``onnxruntime`` is not installed.
     """
     runtime = _imported("onnxruntime")
-    errors = (RuntimeError, ValueError, *_runtime_errors(runtime))
+    errors: tuple[type[Exception], ...] = (RuntimeError, ValueError, *_runtime_errors(runtime))
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:

@@ -60,6 +60,6 @@ class OneHot:
             )
         rows = values.shape[:-1]
         code = np.zeros((math.prod(rows), self.width), dtype=np.float32)
-        places = numbers.reshape(len(code), -1) + np.cumsum((0, *self.sizes[:-1]))
+        places = numbers.reshape(len(code), len(self.sizes)) + np.cumsum((0, *self.sizes[:-1]))
         np.put_along_axis(code, places, 1, axis=1)
         return code.reshape(*rows, self.width)

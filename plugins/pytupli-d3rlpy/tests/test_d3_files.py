@@ -131,7 +131,7 @@ def refused(tmp_path):
         began = time.monotonic()
         with pytest.raises(kind, match=match) as caught:
             read_d3(path)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert not (tmp_path / "ran").exists()
         return caught.value
 
@@ -439,6 +439,7 @@ def encoder(config):
         lambda config: encoder(config).update(hidden_units=[10**6, 10**6]),
         lambda config: encoder(config).update(hidden_units=[10**30]),
         lambda config: encoder(config).update(hidden_units=[4] * 100_000),
+        lambda config: encoder(config).update(hidden_units=[4] * 900),
         lambda config: encoder(config).update(hidden_units="wide"),
         lambda config: encoder(config).update(hidden_units=[-4]),
         lambda config: encoder(config).update(activation="__import__"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import re
+from pathlib import Path
 
 import d3rlpy
 import gymnasium
@@ -135,3 +137,50 @@ def test_there_may_be_no_environment(store):
 def test_a_filter_that_keeps_nothing_says_so(recorded):
     with pytest.raises(AdapterError, match="no transition"):
         pytupli_d3rlpy.load("cartpole/random-v0", steps="reward > 5")
+
+
+def test_discrete_observations_are_one_hot_in_data_and_environment(store):
+    env = gymnasium.make("FrozenLake-v1", is_slippery=False)
+    walks = [[2, 2, 1, 1], [1, 1, 2, 1, 2, 2], [0, 0, 1]]
+    with store.writer(
+        "lake/walks-v0",
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+        env_spec=env.spec.to_json(),
+    ) as writer:
+        for seed, walk in enumerate(walks):
+            seen, flags = [env.reset(seed=seed)[0]], []
+            for number, action in enumerate(walk):
+                observation, _, terminated, _, _ = env.step(action)
+                seen.append(observation)
+                flags.append((terminated, number == len(walk) - 1 and not terminated))
+            terminations, truncations = np.array(flags).T
+            rewards = np.zeros(len(walk))
+            writer.add(Episode(np.array(seen), np.array(walk), rewards, terminations, truncations))
+    places = [[0, 1, 2, 6, 10], [0, 4, 8, 9, 13, 14, 15], [0, 0, 0, 4]]
+    dataset, shown = pytupli_d3rlpy.load("lake/walks-v0", discrete_observation="one_hot")
+    for episode, expected in zip(dataset.episodes, places, strict=True):
+        assert (episode.observations.dtype, episode.observations.shape[1]) == (np.float32, 16)
+        assert episode.observations.argmax(axis=1).tolist() == expected[:-1]
+        assert episode.observations.sum() == len(expected) - 1
+    np.testing.assert_array_equal(shown.reset(seed=0)[0], np.eye(16)[0])
+    np.testing.assert_array_equal(shown.step(2)[0], np.eye(16)[1])
+    learner = d3rlpy.algos.DQNConfig(batch_size=4, encoder_factory=VectorEncoderFactory([8])).create()
+    evaluators = {"return": EnvironmentEvaluator(shown, n_trials=1)}
+    options = {"n_steps_per_epoch": 2, "show_progress": False, "logger_adapter": NoopAdapterFactory()}
+    learner.fit(dataset, n_steps=2, evaluators=evaluators, **options)
+    policy = pytupli_d3rlpy.policy_of(learner, env.observation_space, env.action_space)
+    assert policy.act([3, 7], [0, 1]) == learner.predict(np.eye(16, dtype=np.float32)[[3, 7]]).tolist()
+
+
+def test_the_policies_of_the_readme_run(recorded, tmp_path):
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    section = readme.partition("## Policies\n")[2].partition("## Traps\n")[0]
+    blocks = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    code = "\n".join(blocks).replace("mixed-v0", "random-v0").replace("1_000", "4")
+    said = {}
+    exec(code, said)
+    assert len(blocks) == 2
+    assert said["action"] in said["raw"].action_space
+    assert isinstance(said["algo"], d3rlpy.algos.DiscreteCQL)
+    assert (tmp_path / "cql.d3").exists()

@@ -18,6 +18,7 @@ from gymnasium import spaces
 from pytupli_d3rlpy import to_d3rlpy
 from pytupli_d3rlpy.actions import ActionRule
 from pytupli_d3rlpy.observations import ObservationOptions, ObservationRule
+from pytupli_d3rlpy.one_hot import OneHot
 from pytupli_registry.errors import AdapterError
 
 LENGTHS = [4, 7]
@@ -285,8 +286,21 @@ def test_text_is_refused():
         ObservationRule.of(spaces.Dict(words=spaces.Text(5)), ObservationOptions())
 
 
+def test_a_number_out_of_its_space_has_no_one_hot_code(random_dataset):
+    dataset = random_dataset(spaces.Discrete(9), spaces.Discrete(2), LENGTHS, FLAGS)
+    code = OneHot.of(spaces.Discrete(4, start=1))
+    with pytest.raises(AdapterError, match="no one-hot code"):
+        code.encode(dataset.array("observations")[:, None])
+    with pytest.raises(AdapterError, match="no one-hot code"):
+        code.encode(np.array([[0]]))
+    np.testing.assert_array_equal(code.encode(np.array([[1], [4]])), [[1, 0, 0, 0], [0, 0, 0, 1]])
+    assert code.encode(np.empty((0, 1), np.int64)).shape == (0, 4)
+
+
 def test_wrong_options_are_refused(random_dataset):
     dataset = random_dataset(vector(2), spaces.Discrete(2), LENGTHS, FLAGS)
+    with pytest.raises(AdapterError, match="discrete_observation='binary'"):
+        to_d3rlpy(dataset, discrete_observation="binary")
     with pytest.raises(AdapterError, match="truncated_tail='sometimes'"):
         to_d3rlpy(dataset, truncated_tail="sometimes")
     with pytest.raises(AdapterError, match="image_layout='HWC'"):

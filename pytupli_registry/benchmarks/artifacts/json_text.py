@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonCodec"]
 
-_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_text_of = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class JsonCodec:
@@ -33,7 +33,11 @@ class JsonCodec:
         Raises:
             ArtifactError: something in it has no form.
         """
-        file.write(_encoded(TaggedWriter().encode(value, "value").json).encode("utf-8"))
+        return self.write_tagged(TaggedWriter().encode(value, "value").json, file)
+
+    def write_tagged(self, encoded: Any, file: BinaryIO) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        """Write what :meth:`write` would, of a value that is tagged JSON already."""
+        file.write(_text_of(encoded).encode("utf-8"))
         return {}
 
     def read(self, path: Path, _details: Mapping[str, Any], /) -> Any:  # noqa: ANN401

@@ -27,7 +27,7 @@ def scalar_to_json(value: np.generic) -> dict[str, Any] | None:
     if type(value) is np.bool_:
         return {"$scalar": ["bool", bool(value)]}
     if type(value) is np.str_:
-        return {"$scalar": ["str", str(value)]}
+        return {"$scalar": ["str", "".join(value)]}
     if type(value) is np.bytes_:
         return {"$scalar": ["bytes", bytes(value).hex()]}
     if name in _INTEGERS or name in _FLOATS:

@@ -8,12 +8,13 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from pydantic import ValidationError
 
 from pytupli_registry.benchmarks.artifacts.codecs import FoundCodec, codec_for
 from pytupli_registry.benchmarks.artifacts.files import store_artifact
+from pytupli_registry.benchmarks.artifacts.json_text import JsonCodec
 from pytupli_registry.benchmarks.artifacts.paths import FileCodec, file_name_of, hash_file
 from pytupli_registry.benchmarks.artifacts.refusal import refusal
 from pytupli_registry.benchmarks.canonical import canonical_json
@@ -21,7 +22,7 @@ from pytupli_registry.benchmarks.specification import ArtifactEntry
 from pytupli_registry.errors import ArtifactError, PytupliError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 __all__ = ["PROVIDER", "ArtifactSpool"]
@@ -84,6 +85,15 @@ class ArtifactSpool:
             problem = f"The argument {place!r:.200} cannot be kept: {_inner(error.message)}"
             raise ArtifactError(problem, hint=error.hint) from error
 
+    def add_json(self, encoded: Any, place: str) -> str:  # noqa: ANN401 - JSON
+        """Keep tagged JSON in a file of its own, and return the name of its artifact.
+
+        Raises:
+            ArtifactError: it could not be written.
+        """
+        codec = JsonCodec()
+        return self._written(place, codec.name, codec.suffix, lambda file: codec.write_tagged(encoded, file))
+
     def add_file(
         self,
         path: Path,
@@ -124,33 +134,22 @@ class ArtifactSpool:
         codec = found.codec
         if isinstance(codec, FileCodec):
             return self.add_file(Path(value), place, details=codec.details(value))
-        partial = self._directory / "partial"
-        details = self._written(value, partial, found)
-        sha256, size = hash_file(partial)
-        content = self.contents.get(sha256) or partial.rename(self._directory / sha256)
-        file_name = f"{_artifact_name(place)}{codec.suffix}"
-        return self._entry(place, content, (sha256, size), codec.name, file_name, details)
+        write = _guarded(found, value)
+        return self._written(place, codec.name, codec.suffix, write)
 
-    def _written(self, value: Any, path: Path, found: FoundCodec) -> dict[str, Any]:  # noqa: ANN401
-        codec = found.codec
+    def _written(
+        self, place: str, codec: str, suffix: str, write: Callable[[BinaryIO], Mapping[str, Any]]
+    ) -> str:
+        partial = self._directory / "partial"
         try:
-            with path.open("wb") as file:
-                details = dict(codec.write(value, file))
+            with partial.open("wb") as file:
+                details = write(file)
+            sha256, size = hash_file(partial)
+            content = self.contents.get(sha256) or partial.rename(self._directory / sha256)
         except OSError as error:
-            raise ArtifactError(
-                f"its copy in {self._directory} could not be written ({error!s:.160})."
-            ) from error
-        except PytupliError:
-            raise
-        except Exception as error:  # foreign code, unless the codec is a built-in one
-            if found.distribution is None:
-                raise
-            raise ArtifactError(
-                f"the codec {codec.name!r} failed ({type(error).__name__}: {error!s:.160})."
-            ) from error
-        if len(canonical_json(details)) > _MAX_DETAILS:
-            raise ArtifactError(f"the codec {codec.name!r} returned more details than fit beside the file.")
-        return {**details, PROVIDER: found.distribution} if found.distribution else details
+            where = f"its copy in {self._directory} could not be written"
+            raise ArtifactError(f"{where} ({error!s:.160}).", hint="Free some space there.") from error
+        return self._entry(place, content, (sha256, size), codec, f"{_artifact_name(place)}{suffix}", details)
 
     def _entry(
         self,
@@ -189,6 +188,26 @@ class ArtifactSpool:
             number += 1
             name = f"{wanted}-{number}"
         return name
+
+
+def _guarded(found: FoundCodec, value: Any) -> Callable[[BinaryIO], dict[str, Any]]:  # noqa: ANN401
+    codec = found.codec
+
+    def write(file: BinaryIO) -> dict[str, Any]:
+        try:
+            details = dict(codec.write(value, file))
+        except (PytupliError, OSError):
+            raise
+        except Exception as error:  # foreign code, unless the codec is a built-in one
+            if found.distribution is None:
+                raise
+            problem = f"the codec {codec.name!r} failed ({type(error).__name__}: {error!s:.160})."
+            raise ArtifactError(problem) from error
+        if len(canonical_json(details)) > _MAX_DETAILS:
+            raise ArtifactError(f"the codec {codec.name!r} returned more details than fit beside the file.")
+        return {**details, PROVIDER: found.distribution} if found.distribution else details
+
+    return write
 
 
 def _inner(sentence: str) -> str:

@@ -7,6 +7,7 @@ than what it was given.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +17,10 @@ import numpy as np
 from pytupli_registry.benchmarks.artifacts.moments import MOMENTS, moment_from_json, moment_to_json
 from pytupli_registry.benchmarks.artifacts.refusal import refusal
 from pytupli_registry.benchmarks.artifacts.scalars import scalar_from_json, scalar_to_json
-from pytupli_registry.benchmarks.canonical import canonical_json
 from pytupli_registry.errors import ArtifactError, FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["MAX_DEPTH", "Encoded", "TaggedReader", "TaggedWriter"]
@@ -28,6 +28,8 @@ __all__ = ["MAX_DEPTH", "Encoded", "TaggedReader", "TaggedWriter"]
 MAX_DEPTH: Final = 100
 _MAX_VALUES = 10_000_000
 _PLAIN = (type(None), bool, int, float, str)
+_NUMBERS = {bool, int, float}
+_text_of = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _NOT_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
@@ -36,14 +38,12 @@ class Encoded:
     """A value as JSON.
 
     Attributes:
-        value: as it was given.
         place: of the value, as a person names it: ``controller.model``.
         json: what it became.
-        size: of its canonical JSON, in bytes.
+        size: of that as compact JSON, in bytes.
         whole: whether all of it is in ``json``; False where a part of it was kept as an artifact.
     """
 
-    value: Any
     place: str
     json: Any
     size: int
@@ -75,9 +75,7 @@ class TaggedWriter:
         Raises:
             ArtifactError: it contains itself, is nested too deep, or something in it has no form.
         """
-        self._left -= 1
-        if self._left < 0:
-            raise ArtifactError(f"The argument {place!r:.200} holds more than {_MAX_VALUES} values.")
+        self._spend(1, place)
         if depth > MAX_DEPTH:
             raise ArtifactError(
                 f"The argument {place!r:.200} is nested too deep.",
@@ -92,13 +90,10 @@ class TaggedWriter:
         if (encoded is None and value is not None) or type(value) is str:
             kept = self._keep(value, place)
             if kept is not None:
-                return Encoded(value, place, kept, 0, whole=False)
+                return Encoded(place, kept, 0, whole=False)
         if encoded is None and value is not None:
             raise refusal(value, place)
-        try:
-            return Encoded(value, place, encoded, len(canonical_json(encoded)), whole=True)
-        except ArtifactError as error:
-            raise ArtifactError(f"The argument {place!r:.200}: {error.message}", hint=error.hint) from error
+        return Encoded(place, encoded, _size(encoded, place), whole=True)
 
     def _container(self, value: Any, place: str, depth: int) -> Encoded:  # noqa: ANN401
         if id(value) in self._around:
@@ -116,22 +111,38 @@ class TaggedWriter:
     def _sequence(self, value: Any, place: str, depth: int) -> Encoded:  # noqa: ANN401
         tagged = type(value) is tuple
         below = depth + (2 if tagged else 1)
+        if below <= MAX_DEPTH and _are_numbers(value):
+            return self._numbers(value, place)
         items = [self.encode(item, f"{place}[{index}]", below) for index, item in enumerate(value)]
         whole = all(item.whole for item in items)
         listed = self._parts(items, whole)
         size = sum(item.size for item in items) + _separators(len(items))
         if tagged:
-            return Encoded(value, place, {"$tuple": listed}, size + len('{"$tuple":}'), whole)
-        return Encoded(value, place, listed, size, whole)
+            return Encoded(place, {"$tuple": listed}, size + len('{"$tuple":}'), whole)
+        return Encoded(place, listed, size, whole)
+
+    def _numbers(self, value: Any, place: str) -> Encoded:  # noqa: ANN401
+        """Take a list or tuple of plain numbers in one step."""
+        self._spend(len(value), place)
+        encoded = {"$tuple": list(value)} if type(value) is tuple else list(value)
+        return Encoded(place, encoded, _size(encoded, place), whole=True)
+
+    def _spend(self, count: int, place: str) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise ArtifactError(
+                f"The argument {place!r:.200} holds more than {_MAX_VALUES} values.",
+                hint="Pass an array, a table, or a path to a file.",
+            )
 
     def _dict(self, value: dict[Any, Any], place: str, depth: int) -> Encoded:
         if not all(type(key) is str and not key.startswith("$") for key in value):
             return self._pairs(value, place, depth)
         items = [self.encode(item, _member(place, key), depth + 1) for key, item in value.items()]
         whole = all(item.whole for item in items)
-        keys = sum(_key_size(key, place) + 1 for key in value)
+        keys = sum(_size(key, place) + 1 for key in value)
         size = sum(item.size for item in items) + keys + _separators(len(items))
-        return Encoded(value, place, dict(zip(value, self._parts(items, whole), strict=True)), size, whole)
+        return Encoded(place, dict(zip(value, self._parts(items, whole), strict=True)), size, whole)
 
     def _pairs(self, value: dict[Any, Any], place: str, depth: int) -> Encoded:
         keys = [self.encode(key, f"{place}, the key {key!r:.40}", depth + 3) for key in value]
@@ -139,7 +150,7 @@ class TaggedWriter:
         whole = all(item.whole for item in (*keys, *items))
         pairs = [list(pair) for pair in zip(self._parts(keys, whole), self._parts(items, whole), strict=True)]
         size = sum(item.size for item in (*keys, *items)) + 3 * len(pairs) + _separators(len(pairs))
-        return Encoded(value, place, {"$pairs": pairs}, size + len('{"$pairs":}'), whole)
+        return Encoded(place, {"$pairs": pairs}, size + len('{"$pairs":}'), whole)
 
     def _parts(self, items: list[Encoded], whole: bool) -> list[Any]:
         return [item.json if whole or not item.whole else self._settle(item) for item in items]
@@ -171,6 +182,8 @@ class TaggedReader:
                 raise self._error("it is a number that JSON does not have", place)
             return encoded
         if type(encoded) is list:
+            if depth < MAX_DEPTH and _are_numbers(encoded):
+                return list(encoded)
             return [self.decode(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(encoded)]
         if type(encoded) is not dict or not all(type(key) is str for key in encoded):
             raise self._error(f"a value of the type {type(encoded).__qualname__} is no JSON", place)
@@ -185,7 +198,9 @@ class TaggedReader:
         if tag == "$artifact":
             return self._artifact(content, place)
         if tag == "$tuple":
-            return tuple(self._items(content, place, depth))
+            if type(content) is not list:
+                raise self._error("a tuple is written as what is no list", place)
+            return tuple(self.decode(content, place, depth + 1))
         if tag == "$pairs":
             return self._pairs(content, place, depth)
         return self._value(tag, content, place)
@@ -208,12 +223,6 @@ class TaggedReader:
         if self._fetch is None:
             raise self._error("an artifact names another one", place)
         return self._fetch(name)
-
-    def _items(self, content: Any, place: str, depth: int) -> Iterator[Any]:  # noqa: ANN401
-        if type(content) is not list:
-            raise self._error("a tuple is written as what is no list", place)
-        for index, item in enumerate(content):
-            yield self.decode(item, f"{place}[{index}]", depth + 2)
 
     def _pairs(self, content: Any, place: str, depth: int) -> dict[Any, Any]:  # noqa: ANN401
         if type(content) is not list:
@@ -253,11 +262,26 @@ def _member(place: str, key: Any) -> str:  # noqa: ANN401
     return f"{place}[{key!r:.80}]"
 
 
-def _key_size(key: str, place: str) -> int:
+def _size(encoded: Any, place: str) -> int:  # noqa: ANN401
     try:
-        return len(canonical_json(key))
-    except ArtifactError as error:
-        raise ArtifactError(f"A key of the argument {place!r:.200}: {error.message}") from error
+        if type(encoded) in _NUMBERS:
+            return len(repr(encoded))
+        return len(_text_of(encoded).encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise ArtifactError(f"A text in the argument {place!r:.200} cannot be written as UTF-8.") from error
+    except ValueError as error:  # Python's limit of digits
+        raise ArtifactError(
+            f"An integer in the argument {place!r:.200} has more than 4300 digits."
+        ) from error
+
+
+def _are_numbers(values: Any) -> bool:  # noqa: ANN401
+    """Whether all of them are plain, finite numbers: there may be millions, and they need no look one by one."""
+    return set(map(type, values)) <= _NUMBERS and all(map(_is_finite, values))
+
+
+def _is_finite(number: float) -> bool:
+    return number - number == 0  # NaN for what is not finite; takes integers of any size
 
 
 def _separators(count: int) -> int:
