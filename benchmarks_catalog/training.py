@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -9,7 +10,7 @@ import gymnasium
 from benchmarks_catalog.learning import algorithm, import_d3rlpy, is_discrete, reproducible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pytupli_registry.catalog.recipe import TrainingRecipe
 
@@ -32,21 +33,34 @@ class _SeededResets(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self.env.reset(seed=self._next - 1, options=options)
 
 
-def train_policy(env: gymnasium.Env[Any, Any], recipe: TrainingRecipe, advance: Callable[[int], None]) -> Any:  # noqa: ANN401
+def train_policy(
+    env: gymnasium.Env[Any, Any],
+    recipe: TrainingRecipe,
+    steps: Sequence[int],
+    advance: Callable[[int], None],
+) -> dict[int, Any]:
     """Train a policy in an environment: with the same versions, the same one every time.
 
     Args:
         env: to train in; its action space is seeded.
         recipe: how.
+        steps: after which the policy is kept.
         advance: called with 1 for each step.
 
     Returns:
-        d3rlpy's algorithm.
+        d3rlpy's algorithm as it was after each of the steps.
 
     Raises:
         AdapterError: d3rlpy is not installed, or knows no such algorithm or setting.
     """
     d3rlpy = import_d3rlpy()
+    kept: dict[int, BytesIO] = {step: BytesIO() for step in steps}
+
+    def keep(learner: Any, _: int, step: int) -> None:  # noqa: ANN401 - d3rlpy's callback
+        advance(1)
+        if step in kept:
+            learner.impl.save_model(kept[step])
+
     with reproducible(recipe.seed):
         learner = algorithm(recipe.algorithm, recipe.settings, recipe.hidden_units)
         env.action_space.seed(recipe.seed)
@@ -64,8 +78,16 @@ def train_policy(env: gymnasium.Env[Any, Any], recipe: TrainingRecipe, advance: 
             save_interval=recipe.steps,
             logger_adapter=d3rlpy.logging.NoopAdapterFactory(),
             show_progress=False,
-            callback=lambda *_: advance(1),
+            callback=keep,
         )
+        return {step: _restored(recipe, content, env) for step, content in kept.items()}
+
+
+def _restored(recipe: TrainingRecipe, content: BytesIO, env: gymnasium.Env[Any, Any]) -> Any:  # noqa: ANN401
+    learner = algorithm(recipe.algorithm, recipe.settings, recipe.hidden_units)
+    learner.build_with_env(env)
+    content.seek(0)
+    learner.impl.load_model(content)
     return learner
 
 

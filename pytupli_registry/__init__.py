@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         write,
     )
     from pytupli_registry.benchmarks.benchmark import Benchmark
+    from pytupli_registry.benchmarks.listing import list_benchmarks
+    from pytupli_registry.benchmarks.origin import environment_of
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.dataset.episode import Episode
     from pytupli_registry.dataset.transitions import Transition, Transitions
@@ -33,7 +35,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "append": "api",
     "delete": "api",
+    "environment_of": "benchmarks.origin",
     "import_dataset": "api",
+    "list_benchmarks": "benchmarks.listing",
     "list_datasets": "api",
     "load": "api",
     "open_dataset": "api",
@@ -60,7 +64,9 @@ __all__ = [
     "Transitions",
     "append",
     "delete",
+    "environment_of",
     "import_dataset",
+    "list_benchmarks",
     "list_datasets",
     "load",
     "open_dataset",

@@ -156,7 +156,7 @@ class BenchmarkExists(PytupliError):  # noqa: N818
     def __init__(self, reference: str) -> None:
         super().__init__(
             f"Another benchmark is at {reference} already.",
-            hint="Save it under another name, or delete that one first (`pytupli benchmark delete`).",
+            hint="Replace it (replace=True, `--replace`), or save this one under another name or elsewhere.",
         )
         self.reference = reference
 

@@ -1,4 +1,4 @@
-"""Every block of the README runs, in order, in one home; so do those of docs/recording.md."""
+"""Every block of the README and of each page in docs/ runs, in order, in one home a page."""
 
 import os
 import re
@@ -23,6 +23,18 @@ ELSEWHERE = {
     "pip install pytupli-minari": None,
 }
 
+# Pages whose blocks run by themselves; the others show output, syntax or commands that the README runs.
+DOCUMENTS = [
+    "README.md",
+    "docs/introduction.md",
+    "docs/benchmarks.md",
+    "docs/datasets.md",
+    "docs/adapters.md",
+    "docs/recording.md",
+    "docs/scores.md",
+    "docs/verification.md",
+]
+
 
 def blocks(document: str = "README.md") -> list[tuple[str, str]]:
     return BLOCK.findall((ROOT / document).read_text())
@@ -39,20 +51,21 @@ def test_commands_tested_elsewhere_exist():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", ["README.md", "docs/recording.md"])
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_blocks_run_in_order(document, tmp_path):
     environment = {
         **os.environ,
         "PYTUPLI_DATASETS_PATH": str(tmp_path / "datasets"),
         "MINARI_DATASETS_PATH": str(tmp_path / "datasets"),
         "PYTUPLI_CACHE_PATH": str(tmp_path / "cache"),
+        "PYTUPLI_CONFIG_PATH": str(tmp_path / "config"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     for kind, text in blocks(document):
         script = text
         if kind == "bash":
-            lines = [line.split("#")[0].strip() for line in text.splitlines()]
-            script = "\n".join(line for line in lines if line not in ELSEWHERE)
+            lines = [line for line in text.splitlines() if line.split("#")[0].strip() not in ELSEWHERE]
+            script = "\n".join(lines)
         command = [sys.executable, "-c", script] if kind == "python" else ["bash", "-euc", script]
         finished = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600

@@ -20,7 +20,7 @@ from pytupli_registry.benchmarks.reading import FILE_NAME as BENCHMARK
 from pytupli_registry.benchmarks.specification import ReferenceScore
 from pytupli_registry.catalog.card import CARD, card_of
 from pytupli_registry.catalog.cast import Cast
-from pytupli_registry.catalog.environment import make_environment
+from pytupli_registry.catalog.environment import check_installed, make_environment
 from pytupli_registry.catalog.progress import silent
 from pytupli_registry.catalog.recipe import FILE_NAME, RANDOM
 from pytupli_registry.catalog.recording import record
@@ -95,6 +95,7 @@ def build(
         WriteError: the same benchmark is being built there by somebody else, or the disk is full.
     """
     started, recipe = time.monotonic(), found.recipe
+    check_installed(recipe)
     there = _there(found, root, replace=replace)
     present = tuple(name for name in recipe.datasets if there is not None and name in there.dataset_names)
     wanted = tuple(name for name in recipe.datasets if datasets and name not in present)

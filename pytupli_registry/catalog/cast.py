@@ -80,10 +80,10 @@ class Cast:
         recipe = self._found.recipe.policies[name]
         if recipe.like is not None:
             policy = self.policy(recipe.like)
-        elif recipe.train is not None:
-            policy = self._train(name, recipe, env)
-        else:
+        elif recipe.controller is not None:
             policy = self._controller(name, recipe, env)
+        else:
+            policy = as_policy(self._learner(name, recipe), env.observation_space, env.action_space)
         return NoisyPolicy(policy, recipe.epsilon, env.action_space) if recipe.epsilon else policy
 
     def _controller(self, name: str, recipe: PolicyRecipe, env: gymnasium.Env[Any, Any]) -> Policy:
@@ -91,20 +91,35 @@ class Cast:
         make = load_controller(recipe.controller or "", place)
         return ControllerPolicy(partial(make, env, **recipe.arguments))
 
-    def _train(self, name: str, recipe: PolicyRecipe, env: gymnasium.Env[Any, Any]) -> Policy:
-        training, replay = recipe.train, self._replay_of(name)
+    def _learner(self, name: str, recipe: PolicyRecipe) -> Any:  # noqa: ANN401 - d3rlpy's algorithm
+        if name not in self.learners:
+            self._train(name if recipe.checkpoint is None else recipe.checkpoint.of)
+        return self.learners[name]
+
+    def _train(self, name: str) -> None:
+        """Train a policy, and keep it and its checkpoints."""
+        training, replay = self._found.recipe.policies[name].train, self._replay_of(name)
         if training is None:
             raise FormatError(self._found.directory / FILE_NAME, f"the policy {name!r} is not trained")
-        train_policy = catalog_module(self._found, "training").train_policy
-        spaces = env.observation_space, env.action_space
+        env = self._make_env()
         if replay is not None:
             kept = _Kept()
             self._experience[name] = kept.episodes
             env = describing_recorder(env, replay, kept, name)
+        wanted = {name: training.steps} | self._checkpoints_of(name)
+        train_policy = catalog_module(self._found, "training").train_policy
         label = f"{self._found.name}: training {name} ({training.algorithm})"
-        with self._progress(label, training.steps) as advance:
-            self.learners[name] = train_policy(env, training, advance)
-        return as_policy(self.learners[name], *spaces)
+        with env, self._progress(label, training.steps) as advance:
+            learners = train_policy(env, training, sorted(set(wanted.values())), advance)
+        self.learners |= {policy: learners[step] for policy, step in wanted.items()}
+
+    def _checkpoints_of(self, name: str) -> dict[str, int]:
+        policies = self._found.recipe.policies.items()
+        return {
+            other: recipe.checkpoint.step
+            for other, recipe in policies
+            if recipe.checkpoint is not None and recipe.checkpoint.of == name
+        }
 
     def _replay_of(self, name: str) -> DatasetRecipe | None:
         datasets = self._found.recipe.datasets.values()
@@ -130,7 +145,9 @@ def catalog_module(found: CatalogEntry, name: str) -> Any:  # noqa: ANN401 - a m
 
 def _origin(recipe: PolicyRecipe) -> str:
     noise = f"{recipe.epsilon:.0%} of the actions random" if recipe.epsilon else ""
-    if recipe.train is not None:
+    if recipe.checkpoint is not None:
+        made = f"the policy {recipe.checkpoint.of!r} after {recipe.checkpoint.step:,} steps of its training"
+    elif recipe.train is not None:
         made = f"{recipe.train.algorithm} trained online for {recipe.train.steps:,} steps with d3rlpy"
     else:
         made = f"the policy {recipe.like!r}" if recipe.like is not None else f"controller {recipe.controller}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytupli_registry.catalog.catalog import CatalogEntry
     from pytupli_registry.catalog.recipe import Recipe, WrapperRecipe
 
-__all__ = ["make_environment"]
+__all__ = ["check_installed", "make_environment"]
 
 
 def make_environment(found: CatalogEntry) -> gymnasium.Env[Any, Any]:

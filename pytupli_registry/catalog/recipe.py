@@ -35,6 +35,7 @@ __all__ = [
     "FILE_NAME",
     "RANDOM",
     "BaselineRecipe",
+    "CheckpointRecipe",
     "DatasetRecipe",
     "EnvironmentRecipe",
     "PolicyRecipe",
@@ -117,13 +118,26 @@ class TrainingRecipe(_Part):
     updates: Positive = 1
 
 
+class CheckpointRecipe(_Part):
+    """What another policy was at a step of its training.
+
+    Attributes:
+        of: the policy that is trained.
+        step: after how many of its steps.
+    """
+
+    of: Name
+    step: Positive
+
+
 class PolicyRecipe(_Part):
-    """A policy: exactly one of a documented controller, online training, or another policy that is made noisier.
+    """A policy: exactly one of a documented controller, online training, a checkpoint of it, or a noisier other policy.
 
     Attributes:
         controller: ``package.module:name``; an observation in, an action out, or what makes such a function.
         arguments: of the controller, by name.
         train: how d3rlpy trains it.
+        checkpoint: of another policy's training.
         like: another policy of this recipe.
         epsilon: with this probability, a step's action is a random one instead.
         description: what it does, for the card and the reference scores.
@@ -132,14 +146,16 @@ class PolicyRecipe(_Part):
     controller: EntryPoint | None = None
     arguments: Arguments = {}
     train: TrainingRecipe | None = None
+    checkpoint: CheckpointRecipe | None = None
     like: Name | None = None
     epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
     description: Text = ""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if sum(given is not None for given in (self.controller, self.train, self.like)) != 1:
-            raise ValueError("give exactly one of 'controller', 'train' and 'like'")
+        ways = (self.controller, self.train, self.checkpoint, self.like)
+        if sum(given is not None for given in ways) != 1:
+            raise ValueError("give exactly one of 'controller', 'train', 'checkpoint' and 'like'")
         if self.arguments and self.controller is None:
             raise ValueError("'arguments' are those of a controller, and there is none")
         return self
@@ -257,17 +273,26 @@ class Recipe(_Part):
 
     def _problems(self) -> Iterator[str]:
         for place, policy in self._named_policies():
-            if policy != RANDOM and policy not in self.policies:
+            if policy not in self.policies and (policy != RANDOM or place.endswith((".replay", ".of"))):
                 yield f"{place}: there is no policy {policy!r} in this recipe"
         for name in self.policies:
             if self._goes_round(name):
                 yield f"policies.{name}: it is like itself"
-        for name, dataset in self.datasets.items():
-            if dataset.replay is not None and self.policies[dataset.replay].train is None:
-                yield f"datasets.{name}.replay: the policy {dataset.replay!r} is not trained"
+        yield from self._training_problems()
         for name in self.baselines.datasets if self.baselines else ():
             if name not in self.datasets:
                 yield f"baselines.datasets: there is no dataset {name!r} in this recipe"
+
+    def _training_problems(self) -> Iterator[str]:
+        for name, dataset in self.datasets.items():
+            if dataset.replay is not None and self.policies[dataset.replay].train is None:
+                yield f"datasets.{name}.replay: the policy {dataset.replay!r} is not trained"
+        for name, policy in self.policies.items():
+            if policy.checkpoint is None:
+                continue
+            training = self.policies[policy.checkpoint.of].train
+            if training is None or policy.checkpoint.step > training.steps:
+                yield f"policies.{name}.checkpoint: {policy.checkpoint.of!r} is not trained for that many steps"
 
     def _named_policies(self) -> Iterator[tuple[str, str]]:
         for name, policy in self.references.items():
@@ -275,6 +300,8 @@ class Recipe(_Part):
         for name, made in self.policies.items():
             if made.like is not None:
                 yield f"policies.{name}.like", made.like
+            if made.checkpoint is not None:
+                yield f"policies.{name}.checkpoint.of", made.checkpoint.of
         for name, dataset in self.datasets.items():
             yield from ((f"datasets.{name}.policies", policy) for policy in dataset.policies)
             if dataset.replay is not None:

@@ -138,8 +138,8 @@ def _objections_to_one(
     elif isinstance(value, str):
         yield from _objections_to_text(str(value))
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value) and abs(value) >= _MAX_NUMBER:
-            yield Objection(f"{value!s:.24}…, which is too large")
+        if not -_MAX_NUMBER < value < _MAX_NUMBER and (isinstance(value, int) or math.isfinite(value)):
+            yield Objection("a number that is too large")
     elif not (_is_harmless(value) or _is_harmless_array(value) or _is_harmless_table(value)):
         yield Objection(f"a {type(value).__name__}, which is neither a number nor other plain data")
 

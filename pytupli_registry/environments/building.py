@@ -62,10 +62,11 @@ def _created(specification: EnvironmentSpecification, create: Callable[..., Any]
     import gymnasium  # noqa: PLC0415 - loading data must not cost Gymnasium's import
 
     kwargs = _kwargs(specification)
-    env = _foreign(specification.environment_id, create, copy.deepcopy(kwargs))
+    # A copy: what the environment does to its arguments shows neither in its spec nor at the caller's.
+    env = _foreign(specification.environment_id, lambda **given: create(**copy.deepcopy(given)), kwargs)
     if not isinstance(env, gymnasium.Env):
         raise EnvironmentRefused(
-            f"{specification.entry_point!r} made a {type(env).__name__}, which is no environment."
+            f"{specification.entry_point!r} made {type(env).__name__!r}, which is no environment."
         )
     env.unwrapped.spec = _bare_spec(specification, kwargs)
     return env
@@ -149,7 +150,7 @@ def _foreign(name: str, call: Callable[..., Any], kwargs: Mapping[str, Any]) -> 
             f"{name!r} needs what is not installed here: {error!s:.300}",
             hint="Install it, then try again; the data can be used without it.",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A constructor is foreign code with arguments from a file: whatever it raises means no.
         raise EnvironmentRefused(
             f"{name!r} may be built here but could not be built: {error!s:.300}.",

@@ -90,7 +90,7 @@ def _imported(entry_point: EntryPoint) -> ModuleType:
             f"{str(entry_point)!r} cannot be imported: {error!s:.300}.",
             hint="Install what it needs, then try again; the data can be used without it.",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Importing runs the module, which is foreign code: whatever it raises means no.
         raise EnvironmentRefused(f"{str(entry_point)!r} cannot be imported: {error!s:.300}.") from error
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytupli_registry.environments.plan import shown_value
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -98,9 +100,9 @@ def argument_problem(entry_point: str, kwargs: Mapping[str, Any]) -> str | None:
     for name, value in kwargs.items():
         if name == "dtype" and wrapper == "DtypeObservation":
             if _dtype(value) is None:
-                return f"{name}={value!a:.40} is no numeric dtype"
+                return f"{name}={shown_value(value)} is no numeric dtype"
         elif name in _MOST and _largest(value) > _MOST[name]:
-            return f"{name}={value!a:.40} is more than {_MOST[name]}"
+            return f"{name}={shown_value(value)} is more than {_MOST[name]}"
     return None
 
 

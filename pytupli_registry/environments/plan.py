@@ -11,9 +11,10 @@ from pytupli_registry.errors import ConsentRequired, EnvironmentRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BuildPlan", "Ground", "PlannedRun", "Refusal", "shown_call", "shown_line"]
+__all__ = ["BuildPlan", "Ground", "PlannedRun", "Refusal", "shown_call", "shown_line", "shown_value"]
 
 _MAX_SHOWN = 300
+_MAX_BITS = 64
 
 
 class Ground(Enum):
@@ -126,7 +127,7 @@ class BuildPlan:
 
 def shown_call(entry_point: str, kwargs: Mapping[str, Any]) -> str:
     """Write a call as a line for people: names and values from data, shortened."""
-    arguments = ", ".join(f"{name!s:.64}={_shown_value(value)}" for name, value in kwargs.items())
+    arguments = ", ".join(f"{name!s:.64}={shown_value(value)}" for name, value in kwargs.items())
     return shown_line(f"{entry_point}({arguments})")
 
 
@@ -136,9 +137,12 @@ def shown_line(line: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
-def _shown_value(value: object) -> str:
+def shown_value(value: object) -> str:
+    """Write a value from data for people: short, and in plain letters."""
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return "<int>"  # Python does not write the longest ones
     if value is None or isinstance(value, bool | int | float):
-        return f"{value!s:.24}"
+        return str(value)
     if isinstance(value, str):
         return f"{str(value)!a:.60}"
     return f"<{type(value).__name__}>"

@@ -13,7 +13,15 @@ from pytupli_registry.environments.arguments import is_argument_name, objections
 from pytupli_registry.environments.entry_points import EntryPoint, parse_entry_point
 from pytupli_registry.environments.installed import find_installed, is_among_data, is_shipped
 from pytupli_registry.environments.own_wrappers import argument_problem, multiplied, own_wrapper
-from pytupli_registry.environments.plan import BuildPlan, Ground, PlannedRun, Refusal, shown_call, shown_line
+from pytupli_registry.environments.plan import (
+    BuildPlan,
+    Ground,
+    PlannedRun,
+    Refusal,
+    shown_call,
+    shown_line,
+    shown_value,
+)
 from pytupli_registry.environments.registering import register_installed
 from pytupli_registry.errors import EnvironmentRefused
 
@@ -281,11 +289,15 @@ def _limits(specification: EnvironmentSpecification) -> Iterator[Refusal]:
         )
     if len(specification.wrappers) > _MAX_WRAPPERS:
         yield Refusal(f"{name!a:.120} is wrapped more than {_MAX_WRAPPERS} times.", "Correct the data.")
-    if (product := multiplied(wrapper.kwargs for wrapper in specification.wrappers)) > _MAX_PRODUCT:
+    own = (
+        wrapper.kwargs for wrapper in specification.wrappers if own_wrapper(wrapper.entry_point) is not None
+    )
+    if (product := multiplied(own)) > _MAX_PRODUCT:
         yield Refusal(f"The wrappers of {name!a:.120} multiply each step by {product}.", "Correct the data.")
     if limit is not None and (type(limit) is not int or not 1 <= limit <= _MAX_STEPS):
         yield Refusal(
-            f"The time limit {limit!a:.40} of {name!a:.120} is no number of steps.", "Correct the data."
+            f"The time limit {shown_value(limit)} of {name!a:.120} is no number of steps.",
+            "Correct the data.",
         )
 
 
@@ -312,12 +324,19 @@ def _without_consent(piece: ShippedCode, shown: str) -> Refusal:
 
 
 def _excess(name: str, value: object) -> str | None:
-    cells = value.size if isinstance(value, np.ndarray) else len(str(value))
-    if name == "desc" and cells > _MAX_MAP:
+    if name == "desc" and _cells(value) > _MAX_MAP:
         return f"a map of more than {_MAX_MAP} cells"
     if name in _MOST and isinstance(value, int | float | np.number) and not value <= _MOST[name]:
         return f"which is more than {_MOST[name]}"
     return None
+
+
+def _cells(map_: object) -> int:
+    """How many cells a map has: each letter of a text is one."""
+    if isinstance(map_, np.ndarray):
+        letters = map_.itemsize // {"S": 1, "U": 4}.get(map_.dtype.kind, map_.itemsize or 1)
+        return map_.size * max(letters, 1)
+    return len(str(map_))
 
 
 def _same(known: object, wanted: object) -> bool:

@@ -51,7 +51,8 @@ class BenchmarkReport:
         problems: errors first.
         name: of the benchmark; None where its ``benchmark.json`` cannot be read.
         identity: likewise.
-        artifacts_checked: number of artifacts whose bytes were hashed.
+        artifacts_checked: number of artifacts that are what ``benchmark.json`` says.
+        datasets_checked: number of datasets that are.
         datasets: what the validation of each dataset found, where that was asked for.
     """
 
@@ -60,6 +61,7 @@ class BenchmarkReport:
     name: str | None = None
     identity: str | None = None
     artifacts_checked: int = 0
+    datasets_checked: int = 0
     datasets: dict[str, Report] = field(default_factory=dict)
 
     @property
@@ -105,7 +107,13 @@ def validate_benchmark(
         for name in (here if datasets else ())
     }
     return BenchmarkReport(
-        str(directory), findings.problems(), specification.name, identity, run.artifacts_checked, reports
+        path=str(directory),
+        problems=findings.problems(),
+        name=specification.name,
+        identity=identity,
+        artifacts_checked=run.artifacts_checked,
+        datasets_checked=run.datasets_checked,
+        datasets=reports,
     )
 
 
@@ -155,7 +163,7 @@ class _Run:
         self._findings = findings
         self._datasets = datasets
         self._sound: set[str] = set()
-        self.artifacts_checked = 0
+        self.artifacts_checked = self.datasets_checked = 0
 
     def check(self) -> None:
         """Check everything but the values of the datasets."""
@@ -285,10 +293,13 @@ class _Run:
         wanted = self._specification.datasets.get(name)
         if wanted is None:
             return
-        for key in ("sha256", "size", "episodes", "steps"):
-            said, counted = getattr(wanted, key), getattr(found, key)
-            if said != counted:
-                self._add("error", f"{name}.{key}", f"{FILE_NAME} says {said}, the data is {counted}")
+        said, counted = wanted.model_dump(exclude={"description"}), found.model_dump(exclude={"description"})
+        self.datasets_checked += said == counted
+        for key in said:
+            if said[key] != counted[key]:
+                self._add(
+                    "error", f"{name}.{key}", f"{FILE_NAME} says {said[key]}, the data is {counted[key]}"
+                )
 
     def _check_metadata(self, name: str, metadata: DatasetMetadata) -> None:
         environment = self._specification.environment
@@ -336,9 +347,7 @@ class _Run:
             self._add("warning", "reference_scores", f"the expert is not better than random: {told}")
 
 
-def _validated(
-    data: Path, name: str, adapters: bool, advance: Callable[[int], None] | None
-) -> Report:
+def _validated(data: Path, name: str, adapters: bool, advance: Callable[[int], None] | None) -> Report:
     """Return what the validation of a dataset finds; one that cannot be opened is an error in it."""
     try:
         return validate(data, adapters=adapters, advance=advance)

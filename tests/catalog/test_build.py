@@ -17,12 +17,13 @@ from pytupli_registry import api
 from pytupli_registry.benchmarks.benchmark import Benchmark
 from pytupli_registry.catalog.building import build
 from pytupli_registry.catalog.catalog import entry
-from pytupli_registry.catalog.installing import build_all, install
+from pytupli_registry.catalog.installing import build_all
+from pytupli_registry.catalog.installing import install as make
 from pytupli_registry.errors import BenchmarkExists, DatasetExists, RequirementsMissing, WriteError
 from pytupli_registry.storage.durable import hold_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -42,8 +43,8 @@ def steps_of_feedback(seed: int, options: dict[str, float] | None = None) -> int
     raise AssertionError
 
 
-def test_what_a_build_makes(install_recipes: Callable[..., Path], tiny: str, tmp_path: Path) -> None:
-    install_recipes({"tiny": tiny})
+def test_what_a_build_makes(install: Callable[..., Path], tiny: str, tmp_path: Path) -> None:
+    install({"tiny": tiny})
     built = build(entry("tiny"), tmp_path / "out")
     assert built.directory == tmp_path / "out" / "tiny"
     assert (built.made, built.recorded, built.present) == (True, ("random-v0", "mixed-v0"), ())
@@ -71,9 +72,9 @@ def test_what_a_build_makes(install_recipes: Callable[..., Path], tiny: str, tmp
     assert {path.name for path in (tmp_path / "out" / ".pytupli-build").iterdir()} == {"tiny.lock"}
 
 
-def test_what_is_recorded(install_recipes: Callable[..., Path], tiny: str) -> None:
-    install_recipes({"tiny": tiny})
-    install("tiny")
+def test_what_is_recorded(install: Callable[..., Path], tiny: str) -> None:
+    install({"tiny": tiny})
+    make("tiny")
     dataset = api.load("tiny/mixed-v0")
     episodes = list(dataset.episodes())
     assert [episode.seed for episode in episodes] == list(range(100, 107))
@@ -91,10 +92,8 @@ def test_what_is_recorded(install_recipes: Callable[..., Path], tiny: str) -> No
     assert (extra["ref_min_score"], extra["ref_max_score"]) == (scores["random"].mean, scores["expert"].mean)
 
 
-def test_a_second_build_makes_the_same_bytes(
-    install_recipes: Callable[..., Path], tiny: str, tmp_path: Path
-) -> None:
-    install_recipes({"tiny": tiny})
+def test_a_second_build_makes_the_same_bytes(install: Callable[..., Path], tiny: str, tmp_path: Path) -> None:
+    install({"tiny": tiny})
     first = build(entry("tiny"), tmp_path / "first").directory
     second = build(entry("tiny"), tmp_path / "second").directory
     assert contents(first) == contents(second)
@@ -109,61 +108,61 @@ def test_a_second_build_makes_the_same_bytes(
 
 
 def test_what_is_there_stays_and_what_is_missing_comes(
-    install_recipes: Callable[..., Path], tiny: str, store: Path
+    install: Callable[..., Path], tiny: str, store: Path
 ) -> None:
-    install_recipes({"tiny": tiny})
-    without = install("tiny", datasets=False)
+    install({"tiny": tiny})
+    without = make("tiny", datasets=False)
     assert (without.made, without.recorded, without.present) == (True, (), ())
     assert Benchmark.load("tiny").specification.datasets == {}
-    full = install("tiny")
+    full = make("tiny")
     assert (full.recorded, full.present) == (("random-v0", "mixed-v0"), ())
     before = contents(store / "tiny")
-    again = install("tiny")
+    again = make("tiny")
     assert (again.made, again.recorded, again.present) == (False, (), ("random-v0", "mixed-v0"))
     assert not again.outdated
     assert contents(store / "tiny") == before
     api.delete("tiny/random-v0")
-    assert install("tiny").recorded == ("random-v0",)
+    assert make("tiny").recorded == ("random-v0",)
     assert contents(store / "tiny") == before
 
 
 def test_a_changed_recipe_is_told_and_replaced_only_on_request(
-    install_recipes: Callable[..., Path], tiny: str, store: Path
+    install: Callable[..., Path], tiny: str, store: Path
 ) -> None:
-    home = install_recipes({"tiny": tiny})
-    install("tiny")
+    home = install({"tiny": tiny})
+    make("tiny")
     before = contents(store / "tiny")
     (home / "tiny/benchmark.toml").write_text(tiny.replace("seed = 100", "seed = 101"))
-    told = install("tiny")
+    told = make("tiny")
     assert (told.made, told.outdated) == (False, True)
     assert contents(store / "tiny") == before
-    assert install("tiny", replace=True).recorded == ("random-v0", "mixed-v0")
+    assert make("tiny", replace=True).recorded == ("random-v0", "mixed-v0")
     assert [episode.seed for episode in api.load("tiny/mixed-v0").episodes()] == list(range(101, 108))
     assert not any(path.name.endswith(".replaced") for path in (store / "tiny").iterdir())
-    assert not install("tiny").outdated
+    assert not make("tiny").outdated
 
 
 def test_another_benchmark_of_that_name_is_in_the_way(
-    install_recipes: Callable[..., Path], tiny: str, store: Path
+    install: Callable[..., Path], tiny: str, store: Path
 ) -> None:
-    home = install_recipes({"tiny": tiny})
-    install("tiny", datasets=False)
+    home = install({"tiny": tiny})
+    make("tiny", datasets=False)
     before = contents(store / "tiny")
     (home / "tiny/benchmark.toml").write_text(
         tiny.replace("max_episode_steps = 25", "max_episode_steps = 24")
     )
     with pytest.raises(BenchmarkExists):
-        install("tiny")
+        make("tiny")
     assert contents(store / "tiny") == before
-    install("tiny", replace=True)
+    make("tiny", replace=True)
     assert Benchmark.load("tiny").specification.environment.max_episode_steps == 24
 
 
 def test_datasets_of_ones_own_stay_and_are_not_overwritten(
-    install_recipes: Callable[..., Path], tiny: str, store: Path
+    install: Callable[..., Path], tiny: str, store: Path
 ) -> None:
-    install_recipes({"tiny": tiny})
-    install("tiny")
+    install({"tiny": tiny})
+    make("tiny")
     for name in ("own-v0", "random-v0"):
         api.save(api.load("tiny/mixed-v0"), f"kept/{name}")
     shutil.rmtree(store / "tiny")
@@ -172,23 +171,23 @@ def test_datasets_of_ones_own_stay_and_are_not_overwritten(
         shutil.copytree(store / "kept" / name, store / "tiny" / name)
     before = contents(store / "tiny")
     with pytest.raises(DatasetExists, match="tiny/random-v0"):
-        install("tiny")
+        make("tiny")
     assert contents(store / "tiny").items() >= before.items()
     shutil.rmtree(store / "tiny" / "random-v0")
-    install("tiny")
+    make("tiny")
     assert (store / "tiny/own-v0/data/main_data.hdf5").read_bytes() == before["own-v0/data/main_data.hdf5"]
     assert set(Benchmark.load("tiny").specification.datasets) == {"own-v0", "random-v0", "mixed-v0"}
 
 
 def test_a_build_that_was_cut_off_between_data_and_description_is_finished(
-    install_recipes: Callable[..., Path], tiny: str, store: Path
+    install: Callable[..., Path], tiny: str, store: Path
 ) -> None:
-    install_recipes({"tiny": tiny})
-    install("tiny")
+    install({"tiny": tiny})
+    make("tiny")
     before = contents(store / "tiny")
     (store / "tiny/benchmark.json").unlink()
     shutil.rmtree(store / "tiny/artifacts")
-    install("tiny")
+    make("tiny")
     assert contents(store / "tiny") == before
 
 
@@ -198,20 +197,18 @@ def feedback(env, gain):
 """
 
 
-def test_a_build_that_fails_leaves_nothing(
-    install_recipes: Callable[..., Path], tiny: str, store: Path
-) -> None:
-    home = install_recipes({"tiny": tiny})
+def test_a_build_that_fails_leaves_nothing(install: Callable[..., Path], tiny: str, store: Path) -> None:
+    home = install({"tiny": tiny})
     working = (home / "controllers.py").read_text()
     (home / "controllers.py").write_text(FAILING)
     with pytest.raises(RuntimeError, match="no such gain"):
-        install("tiny")
+        make("tiny")
     assert {path.name for path in store.iterdir()} == {".pytupli-build"}
     assert {path.name for path in (store / ".pytupli-build").iterdir()} == {"tiny.lock"}
     (home / "controllers.py").write_text(working)
     for name in [known for known in sys.modules if known.startswith("acme_benchmarks")]:
         del sys.modules[name]
-    assert install("tiny").made
+    assert make("tiny").made
 
 
 KILLED = """
@@ -237,9 +234,9 @@ build(entry("tiny"), Path(sys.argv[2]), progress=progress)
 
 
 def test_a_build_that_is_killed_leaves_nothing_and_can_be_repeated(
-    install_recipes: Callable[..., Path], tiny: str, tmp_path: Path
+    install: Callable[..., Path], tiny: str, tmp_path: Path
 ) -> None:
-    home = install_recipes({"tiny": tiny})
+    home = install({"tiny": tiny})
     root = tmp_path / "out"
     command = [sys.executable, "-c", KILLED, str(home.parent), str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -255,8 +252,8 @@ def test_a_build_that_is_killed_leaves_nothing_and_can_be_repeated(
     assert not (root / ".pytupli-build/tiny").exists()
 
 
-def test_one_build_at_a_time(install_recipes: Callable[..., Path], tiny: str, tmp_path: Path) -> None:
-    install_recipes({"tiny": tiny})
+def test_one_build_at_a_time(install: Callable[..., Path], tiny: str, tmp_path: Path) -> None:
+    install({"tiny": tiny})
     (tmp_path / ".pytupli-build").mkdir()
     with (
         hold_lock(tmp_path / ".pytupli-build/tiny.lock", wait=True),
@@ -265,32 +262,35 @@ def test_one_build_at_a_time(install_recipes: Callable[..., Path], tiny: str, tm
         build(entry("tiny"), tmp_path)
 
 
-def test_files_beside_the_recipe_become_artifacts(tmp_path: Path) -> None:
-    built = build(entry("microgrid"), tmp_path, datasets=False)
+def test_files_beside_the_recipe_become_artifacts(install: Callable[..., Path], tmp_path: Path) -> None:
+    original = entry("microgrid").directory
+    recipe = (original / "benchmark.toml").read_text().replace("episodes = 24", "episodes = 2")
+    home = install({"grid": recipe.replace('"microgrid"', '"grid"')})
+    shutil.copytree(original / "artifacts", home / "grid" / "artifacts")
+    built = build(entry("grid"), tmp_path, datasets=False)
     bench = Benchmark.load(built.directory)
-    beside = entry("microgrid").directory / "artifacts"
     for name in ("wind", "prices", "load"):
         assert bench.specification.environment.kwargs[name] == {"$artifact": name}
         kept = built.directory / bench.specification.artifacts[name].path
-        assert kept.read_bytes() == (beside / f"{name}.csv").read_bytes()
-    assert str(beside.parent) not in (built.directory / "benchmark.json").read_text()
+        assert kept.read_bytes() == (original / "artifacts" / f"{name}.csv").read_bytes()
+    assert str(home) not in (built.directory / "benchmark.json").read_text()
     assert bench.verify().outcome == "identical"
 
 
 def test_what_is_not_installed_is_told_with_the_extra_that_brings_it(
-    install_recipes: Callable[..., Path], tiny: str, tmp_path: Path
+    install: Callable[..., Path], tiny: str, tmp_path: Path
 ) -> None:
     needing = tiny.replace('["gymnasium>=1.0.0"]', '["no-such-simulator>=3"]\nextra = "mujoco"')
-    install_recipes({"tiny": needing})
+    install({"tiny": needing})
     with pytest.raises(RequirementsMissing, match="no-such-simulator") as caught:
         build(entry("tiny"), tmp_path / "out")
     assert caught.value.hint == "pip install 'pytupli-registry[mujoco]'"
     assert not (tmp_path / "out").exists()
 
 
-def test_one_that_fails_stops_no_other(install_recipes: Callable[..., Path], tiny: str, store: Path) -> None:
+def test_one_that_fails_stops_no_other(install: Callable[..., Path], tiny: str, store: Path) -> None:
     missing = tiny.replace('"tiny"', '"first"').replace('["gymnasium>=1.0.0"]', '["no-such-simulator>=3"]')
-    install_recipes({"first": missing, "tiny": tiny})
+    install({"first": missing, "tiny": tiny})
     made = dict(build_all(["first", "tiny"], datasets=False))
     assert isinstance(made["first"], RequirementsMissing)
     assert made["tiny"].directory == store / "tiny"
@@ -298,7 +298,7 @@ def test_one_that_fails_stops_no_other(install_recipes: Callable[..., Path], tin
 
 @pytest.mark.slow
 def test_several_at_a_time_make_the_same(tmp_path: Path) -> None:
-    names = ["mountain-car", "frozen-lake"]
+    names = ["mountain-car", "catch"]
     made = dict(build_all(names, tmp_path / "two", datasets=False, jobs=2))
     assert made.keys() == set(names)
     alone = dict(build_all(names, tmp_path / "one", datasets=False))
@@ -307,29 +307,25 @@ def test_several_at_a_time_make_the_same(tmp_path: Path) -> None:
 
 
 def test_the_card_keeps_what_was_written_by_hand(
-    install_recipes: Callable[..., Path], tiny: str, tmp_path: Path
+    install: Callable[..., Path], tiny: str, tmp_path: Path
 ) -> None:
-    home = install_recipes({"tiny": tiny})
-    by_hand = "# Tiny\n\n<!-- generated: facts -->\nold\n<!-- end: facts -->\n\n## What it is not\n\nLarge.\n"
+    home = install({"tiny": tiny})
+    by_hand = (
+        "# Tiny\n\n<!-- generated: facts -->\noutdated\n<!-- end: facts -->\n\n## What it is not\n\nLarge.\n"
+    )
     (home / "tiny/README.md").write_text(by_hand)
     card = (build(entry("tiny"), tmp_path).directory / "README.md").read_text()
     assert card.startswith("# Tiny\n\n<!-- generated: facts -->\n| ")
     assert card.endswith("<!-- end: facts -->\n\n## What it is not\n\nLarge.\n")
-    assert "old" not in card
+    assert "outdated" not in card
     assert "| `tiny/mixed-v0` | 7 |" in card
     assert 'pytupli_d3rlpy.load("tiny/mixed-v0")' in card
 
 
-@pytest.fixture
-def install_recipes(install: Callable[..., Path]) -> Iterator[Callable[..., Path]]:
-    """Under another name, since installing a benchmark is what these tests are about."""
-    return install
-
-
 def test_benchmark_json_tells_where_it_comes_from(
-    install_recipes: Callable[..., Path], tiny: str, tmp_path: Path
+    install: Callable[..., Path], tiny: str, tmp_path: Path
 ) -> None:
-    install_recipes({"tiny": tiny})
+    install({"tiny": tiny})
     text = (build(entry("tiny"), tmp_path, datasets=False).directory / "benchmark.json").read_text()
     assert json.loads(text)["metadata"]["catalog"] == "acme"
     assert str(tmp_path) not in text

@@ -204,6 +204,13 @@ class TestTabular:
         assert tabular.greedy_table(chain, sweeps=0).tolist() == [0, 1, 0]
         assert tabular.greedy_table(chain).tolist() == [1, 1, 0]
 
+    def test_nothing_counts_after_the_end(self):
+        ends_or_stays = {
+            0: {0: [(1.0, 1, 0.5, True)], 1: [(1.0, 1, 0.0, False)]},
+            1: {0: [(1.0, 0, 0.8, True)], 1: [(1.0, 0, 0.0, True)]},
+        }
+        assert tabular.greedy_table(ends_or_stays).tolist() == [1, 0]
+
 
 def office(indoor, hour=12.0, occupied=True):
     """An HVAC observation at a mild hour."""

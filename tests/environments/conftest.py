@@ -78,6 +78,10 @@ def fail():
     raise RuntimeError("the constructor failed")
 
 
+def leave():
+    raise SystemExit("the process should end")
+
+
 compute = lambda: Room()
 room = Room()
 '''
@@ -104,6 +108,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (site / "acme_envs" / "rooms.py").write_text(ENVIRONMENTS.format(other="acme_envs_evil"))
     (site / "acme_envs_evil.py").write_text(ELSEWHERE)
     (site / "acme_broken.py").write_text("raise RuntimeError('at import')\n")
+    (site / "acme_leaving.py").write_text("raise SystemExit('at import')\n")
     (site / "acme_needy.py").write_text("import a_module_that_is_not_there\n")
     monkeypatch.syspath_prepend(str(site))
     finders = list(sys.meta_path)

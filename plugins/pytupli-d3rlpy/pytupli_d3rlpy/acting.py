@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypedDict, Unpack, get_args
 
 import numpy as np
 import torch
@@ -66,8 +66,14 @@ class Predicts(Protocol):
         """Return the action for each observation.  # (n,) or (n, action_size)"""  # noqa: D415
 
 
+class _NamesItsDistributions:
+    """An evaluation tells the versions of these: they decide what is predicted."""
+
+    distributions: ClassVar[tuple[str, ...]] = ("pytupli-d3rlpy", "d3rlpy", "torch")
+
+
 @dataclass(frozen=True)
-class GreedyPolicy:
+class GreedyPolicy(_NamesItsDistributions):
     """The policy of an algorithm whose action follows from the observation: one ``predict`` a tick.
 
     Attributes:
@@ -90,7 +96,7 @@ class GreedyPolicy:
 
 
 @dataclass(frozen=True)
-class SamplingPolicy:
+class SamplingPolicy(_NamesItsDistributions):
     """The policy of an algorithm that draws torch's random numbers to act, as BCQ, BEAR and CRR do.
 
     Each lane has a stream of its own, seeded like its environment, and torch's generator is left as it was.
@@ -123,7 +129,7 @@ class SamplingPolicy:
 
 
 @dataclass(frozen=True)
-class TransformerPolicy:
+class TransformerPolicy(_NamesItsDistributions):
     """A transformer that aims at a return; each lane has its own history.
 
     Attributes:

@@ -18,7 +18,6 @@ from pytupli_d3rlpy.observations import (
 )
 from pytupli_d3rlpy.source import Source
 from pytupli_d3rlpy.steps import TruncatedTail
-from pytupli_registry.environments.stored import make_environment
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def load(
         image_layout=image_layout,
         discrete_observation=discrete_observation,
     )
-    env = make_environment(dataset.metadata.env_spec)
+    env = pytupli_registry.environment_of(dataset)
     if env is None:
         return mapped, None
     options = ObservationOptions(tuple_observation, image_layout, discrete_observation)

@@ -19,6 +19,8 @@ from gymnasium import spaces
 import pytupli_registry.benchmarks.policies as core
 from pytupli_d3rlpy import load_policy, policies, policy_of, save_policy, to_d3rlpy
 from pytupli_d3rlpy.acting import GreedyPolicy, SamplingPolicy
+from pytupli_registry.benchmarks.evaluation import evaluate
+from pytupli_registry.benchmarks.specification import EvaluationProtocol
 from pytupli_registry.errors import AdapterError, ConsentRequired, FormatError, UnsafeFile
 
 TINY = VectorEncoderFactory([8])
@@ -214,6 +216,52 @@ def test_an_episode_is_the_one_that_d3rlpy_plays(random_dataset, train, name):
         mine.append(float(reward))
     assert mine == theirs
     assert len(theirs) > 1
+
+
+def returns_by_hand(name, seeds, act):
+    """Play one episode after the other; ``act`` takes (observation, reward, is it the first)."""
+    env, returns = gymnasium.make(name), []
+    for seed in seeds:
+        observation, _ = env.reset(seed=seed)
+        rewards, over = [], False
+        while not over:
+            action = act(observation, rewards[-1] if rewards else 0.0, not rewards)
+            observation, reward, terminated, truncated, _ = env.step(action)
+            rewards.append(float(reward))
+            over = terminated or truncated
+        returns.append(sum(rewards))
+    return returns
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_the_core_evaluates_an_algorithm_by_the_protocol(train, lanes):
+    env = gymnasium.make("CartPole-v1")
+    algo = train(env.observation_space, env.action_space)
+    protocol = EvaluationProtocol(episodes=5, seed=3)
+    found = evaluate(lambda: gymnasium.make("CartPole-v1"), algo, protocol, lanes=lanes)
+    expected = returns_by_hand("CartPole-v1", range(3, 8), lambda o, _, __: algo.predict(o[None])[0])
+    assert [episode.total_return for episode in found.episodes] == expected
+    assert len(set(expected)) > 1
+    assert found.versions["d3rlpy"] == d3rlpy.__version__
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_the_core_tells_a_transformer_its_rewards(train, lanes):
+    env = gymnasium.make("CartPole-v1")
+    options = {"encoder_factory": TINY, "batch_size": 2, "context_size": 3, "num_heads": 1, "num_layers": 1}
+    config = d3rlpy.algos.DiscreteDecisionTransformerConfig(**options)
+    algo = train(env.observation_space, env.action_space, config=config)
+    wrapper = algo.as_stateful_wrapper(30, GreedyTransformerActionSampler())
+    protocol = EvaluationProtocol(episodes=4, seed=3)
+    found = evaluate(lambda: gymnasium.make("CartPole-v1"), wrapper, protocol, lanes=lanes)
+
+    def act(observation, reward, is_first):
+        if is_first:
+            wrapper.reset()
+        return wrapper.predict(observation, reward)
+
+    expected = returns_by_hand("CartPole-v1", range(3, 7), act)
+    assert [episode.total_return for episode in found.episodes] == expected
 
 
 def test_actions_out_of_bounds_are_moved_to_them(train):

@@ -17,7 +17,7 @@ from pytupli_registry.storage.durable import make_directories, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from io import BufferedRandom, BufferedReader
+    from io import BufferedReader, BufferedWriter
 
     from pytupli_registry.benchmarks.specification import ArtifactEntry
 
@@ -134,19 +134,22 @@ def _refuse_links(entry: ArtifactEntry, directory: Path) -> None:
 
 def _store(source: BufferedReader, entry: ArtifactEntry, target: Path) -> bool:
     with _partial_file(target) as partial:
-        if target.is_file() and not target.is_symlink() and _same_content(target, entry):
-            return False  # another process was faster
+        faster = target.is_file() and not target.is_symlink() and _same_content(target, entry)
         try:
-            _copy(source, partial, entry, target)
-            _partial_path(target).replace(target)
+            if not faster:
+                _copy(source, partial, entry, target)
         except BaseException:
             _partial_path(target).unlink(missing_ok=True)
             raise
+        if faster:  # another process stored it while this one waited
+            _partial_path(target).unlink()
+            return False
+        _partial_path(target).replace(target)
     sync(target.parent)
     return True
 
 
-def _copy(source: BufferedReader, partial: BufferedRandom, entry: ArtifactEntry, target: Path) -> None:
+def _copy(source: BufferedReader, partial: BufferedWriter, entry: ArtifactEntry, target: Path) -> None:
     found, size = hashlib.sha256(), 0
     while chunk := source.read(CHUNK):
         size += len(chunk)
@@ -156,7 +159,7 @@ def _copy(source: BufferedReader, partial: BufferedRandom, entry: ArtifactEntry,
         partial.write(chunk)
     if size != entry.size or found.hexdigest() != entry.sha256:
         raise ArtifactError(
-            f"The file {source.name} has changed since it became the artifact {target.name!r}.",
+            f"What became the artifact {target.name!r} has changed since.",
             hint="Make the benchmark from the environment again.",
         )
     partial.flush()
@@ -164,16 +167,19 @@ def _copy(source: BufferedReader, partial: BufferedRandom, entry: ArtifactEntry,
 
 
 @contextmanager
-def _partial_file(target: Path) -> Iterator[BufferedRandom]:
+def _partial_file(target: Path) -> Iterator[BufferedWriter]:
     """Open the file that the artifact is written to first, alone: what a killed process left is written over."""
     path = _partial_path(target)
     while True:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o644), "r+b") as file:
+        with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not _is_same(file, path):
                 continue  # the one who held the lock has moved or removed it
-            file.truncate()
+            if not _is_own(os.fstat(file.fileno())):
+                path.unlink()
+                continue
+            file.truncate(0)
             yield file
             return
 
@@ -182,11 +188,16 @@ def _partial_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")
 
 
-def _is_same(file: BufferedRandom, path: Path) -> bool:
+def _is_same(file: BufferedWriter, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat(follow_symlinks=False))
     except FileNotFoundError:
         return False
+
+
+def _is_own(found: os.stat_result) -> bool:
+    """Whether writing into it touches nothing else: no pipe, and no second name of another file."""
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
 
 
 def _same_content(path: Path, entry: ArtifactEntry) -> bool:

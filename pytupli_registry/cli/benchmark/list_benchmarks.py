@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,14 +32,19 @@ def command(output: Output) -> None:
             "There are no benchmarks yet. `pytupli benchmark init` and `pytupli catalog install` make some."
         )
         return
-    shown = [{**row, "identity": str(row["identity"] or "-")[:_DIGITS]} for row in described]
     output.table(
         ("benchmark", "title", "environment", "difficulty", "datasets", "identity", "problem"),
-        [(*list(row.values())[:4], len(row["datasets"]), row["identity"], row["problem"]) for row in shown],
+        [_row(row) for row in described],
     )
 
 
-def _described(stored: StoredBenchmark) -> dict[str, object]:
+def _row(row: dict[str, Any]) -> tuple[object, ...]:
+    identity = None if row["identity"] is None else row["identity"][:_DIGITS]
+    told = (row["name"], row["title"], row["environment"], row["difficulty"])
+    return (*told, len(row["datasets"]), identity, row["problem"])
+
+
+def _described(stored: StoredBenchmark) -> dict[str, Any]:
     specification = stored.specification
     return {
         "name": stored.name,

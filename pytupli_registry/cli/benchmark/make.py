@@ -56,7 +56,7 @@ def command(
     if missing is not None:
         raise missing
     document: dict[str, Any] = {"benchmark": benchmark.name, "identity": benchmark.identity, **planned(plan)}
-    with explained(ctx, benchmark):
+    with explained(ctx, benchmark, shown=True):
         plan.check()
         if dry_run:
             if not output.document(document):

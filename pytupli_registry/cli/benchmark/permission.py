@@ -23,13 +23,19 @@ __all__ = ["explained", "missing_requirements", "options_needed", "planned"]
 
 
 @contextmanager
-def explained(ctx: click.Context, benchmark: Benchmark) -> Iterator[None]:
-    """Let a command that builds end with what would have run, and the very line that permits it, where it may not."""
+def explained(ctx: click.Context, benchmark: Benchmark, *, shown: bool = False) -> Iterator[None]:
+    """Let a command that builds end with what would have run, and the very line that permits it, where it may not.
+
+    Args:
+        ctx: of the command, which has the options ``--allow`` and ``--consent``.
+        benchmark: what is built.
+        shown: whether the command has said already what would run.
+    """
     try:
         yield
     except ConsentRequired as error:
         output = ctx.ensure_object(Output)
-        for run in error.runs:
+        for run in () if shown else error.runs:
             output.note(f"Would run: {run}")
         params = ctx.params
         wanted = options_needed(benchmark, error.hashes, params["allow"], params["consent"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +40,7 @@ def command(output: Output, reference: str) -> None:
         return
     show_benchmark(output, benchmark)
     output.line("")
-    _show_building(output, benchmark, building)
+    _show_building(output, reference, building)
 
 
 def _building(benchmark: Benchmark) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _building(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _show_building(output: Output, benchmark: Benchmark, building: dict[str, Any]) -> None:
+def _show_building(output: Output, reference: str, building: dict[str, Any]) -> None:
     output.line("To build it:")
     if problem := building.get("problem"):
         output.line(f"  It cannot be built here: {problem}")
@@ -79,4 +80,5 @@ def _show_building(output: Output, benchmark: Benchmark, building: dict[str, Any
         output.line(f"  {building['requirements']['problem']}")
         output.line(f"  {building['requirements']['hint']}")
     if building["options"] or not building["refusals"]:
-        output.line(f"  {' '.join(['pytupli benchmark make', benchmark.name, *building['options']])}")
+        words = ["pytupli", "benchmark", "make", reference, *building["options"]]
+        output.line(f"  {shlex.join(words)}")
