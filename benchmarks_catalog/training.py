@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,9 @@ def train_policy(
 
 def _restored(recipe: TrainingRecipe, content: BytesIO, env: gymnasium.Env[Any, Any]) -> Any:  # noqa: ANN401
     learner = algorithm(recipe.algorithm, recipe.settings, recipe.hidden_units)
+    import_module("d3rlpy.algos.utility").build_scalers_with_env(
+        learner, env
+    )  # build_with_env alone does not
     learner.build_with_env(env)
     content.seek(0)
     learner.impl.load_model(content)

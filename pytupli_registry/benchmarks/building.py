@@ -64,21 +64,21 @@ class Building:
     def _environment(self) -> EnvironmentSpecification:
         told = self._specification.environment
         reader = ArtifactReader(self._directory, self._specification.artifacts)
+        kwargs = decode_arguments(told.kwargs, reader)
+        wrappers = tuple(
+            WrapperSpecification(wrapper.name, wrapper.entry_point, decode_arguments(wrapper.kwargs, reader))
+            for wrapper in told.wrappers
+        )
         return EnvironmentSpecification(
             environment_id=told.id,
             entry_point=str(told.entry_point),
-            kwargs=decode_arguments(told.kwargs, reader),
+            kwargs=kwargs,
             max_episode_steps=told.max_episode_steps,
             reward_threshold=told.reward_threshold,
             nondeterministic=told.nondeterministic,
             order_enforce=told.order_enforce,
-            wrappers=tuple(
-                WrapperSpecification(
-                    wrapper.name, wrapper.entry_point, decode_arguments(wrapper.kwargs, reader)
-                )
-                for wrapper in told.wrappers
-            ),
-            files=reader.hashes,
+            wrappers=wrappers,
+            files=frozenset(reader.hashes),
         )
 
     def _code(self) -> tuple[ShippedCode, ...]:

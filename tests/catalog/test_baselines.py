@@ -9,17 +9,20 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 
-from benchmarks_catalog.learning import algorithm
+from benchmarks_catalog.learning import algorithm, import_d3rlpy, reproducible
+from benchmarks_catalog.training import train_policy
 from pytupli_registry import api
 from pytupli_registry.benchmarks.benchmark import Benchmark
 from pytupli_registry.catalog.baseline_results import read_baselines
 from pytupli_registry.catalog.baselines import run_baselines, write_card
 from pytupli_registry.catalog.catalog import entry
 from pytupli_registry.catalog.installing import install as make
+from pytupli_registry.catalog.recipe import TrainingRecipe
 from pytupli_registry.errors import AdapterError, BenchmarkNotFound, FormatError
 
 if TYPE_CHECKING:
@@ -63,17 +66,7 @@ def test_trained_policies_their_checkpoints_and_their_experience(
     install: Callable[..., Path], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install({"tiny": tiny + TRAINED})
-    states = (
-        random.getstate(),
-        np.random.get_state()[1].copy(),
-        torch.get_rng_state(),
-        torch.get_num_threads(),
-    )
     built = make("tiny")
-    assert random.getstate() == states[0]
-    assert np.array_equal(np.random.get_state()[1], states[1])
-    assert torch.equal(torch.get_rng_state(), states[2])
-    assert torch.get_num_threads() == states[3]
     bench = Benchmark.load("tiny")
     assert bench.verify("replay-v0").outcome == "identical"
     replay = list(api.load("tiny/replay-v0").episodes())
@@ -135,6 +128,41 @@ def test_baselines_are_measured_and_written_into_the_card(install: Callable[...,
     assert again.results == results.results
 
 
+def test_a_checkpoint_is_what_a_shorter_training_ends_with() -> None:
+    env = gymnasium.make("Pendulum-v1")
+    settings = {"batch_size": 8}
+    recipe = TrainingRecipe(algorithm="SAC", steps=40, seed=2, hidden_units=(8,), settings=settings)
+    advanced: list[int] = []
+    learners = train_policy(env, recipe, [25, 40], advanced.append)
+    assert advanced == [1] * 40
+    shorter = train_policy(env, recipe.model_copy(update={"steps": 25}), [25], advanced.append)
+    observations = np.array([[1, 0, 0], [0, 1, 2], [-1, 0, -8]], dtype=np.float32)
+    actions = [made.predict(observations) for made in (learners[25], shorter[25], learners[40])]
+    assert np.array_equal(actions[0], actions[1])
+    assert not np.array_equal(actions[0], actions[2])
+    assert np.abs(actions[2]).max() <= 2
+
+
+def test_training_leaves_the_process_as_it_was() -> None:
+    import_d3rlpy()
+    states = (
+        random.getstate(),
+        np.random.get_state()[1].copy(),
+        torch.get_rng_state(),
+        torch.get_num_threads(),
+    )
+    drawn = []
+    for _ in range(2):
+        with reproducible(7):
+            assert torch.get_num_threads() == 1
+            drawn.append((random.random(), np.random.random(), torch.rand(1).item()))
+    assert drawn[0] == drawn[1]
+    assert random.getstate() == states[0]
+    assert np.array_equal(np.random.get_state()[1], states[1])
+    assert torch.equal(torch.get_rng_state(), states[2])
+    assert torch.get_num_threads() == states[3]
+
+
 def test_a_recipe_without_baselines_says_so(install: Callable[..., Path], tiny: str) -> None:
     install({"tiny": tiny})
     with pytest.raises(BenchmarkNotFound, match=r"no \[baselines\]"):
@@ -180,6 +208,7 @@ sys.meta_path.insert(0, Absent())
 from pathlib import Path
 from pytupli_registry.catalog.building import build
 from pytupli_registry.catalog.catalog import entry
+from pytupli_registry.catalog.recipe import TrainingRecipe
 from pytupli_registry.errors import AdapterError
 print(build(entry("catch"), Path(sys.argv[1]), datasets=False).name)
 try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytupli_registry.benchmarks.specification import EvaluationProtocol
-from pytupli_registry.catalog.recipe import Recipe, TrainingRecipe, read_recipe
+from pytupli_registry.catalog.recipe import CheckpointRecipe, Recipe, TrainingRecipe, read_recipe
 from pytupli_registry.errors import FormatError
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ seed = 3
 settings = { learning_rate = 0.001 }
 exploration = { start = 1.0, end = 0.1, steps = 200 }
 
+[policies.novice.checkpoint]
+of = "learner"
+step = 40
+
 [datasets.replay-v0]
 description = "What the learner saw."
 replay = "learner"
@@ -68,6 +72,7 @@ def test_training_replay_and_baselines(tmp_path: Path, tiny: str) -> None:
         exploration={"start": 1.0, "end": 0.1, "steps": 200},
     )
     assert recipe.needs_training
+    assert recipe.policies["novice"].checkpoint == CheckpointRecipe(of="learner", step=40)
     assert recipe.datasets["replay-v0"].replay == "learner"
     assert recipe.datasets["replay-v0"].episodes is None
     assert recipe.baselines is not None
@@ -91,12 +96,12 @@ def test_training_replay_and_baselines(tmp_path: Path, tiny: str) -> None:
         ('like = "expert"', 'like = "export"', r"policies\.medium\.like: there is no policy 'export'"),
         ('like = "expert"', 'like = "medium"', r"policies\.medium: it is like itself"),
         ("epsilon = 0.5", "epsilon = 1.5", r"policies\.medium\.epsilon: "),
-        ('like = "expert"', "", r"policies\.medium: give exactly one of 'controller', 'train' and 'like'"),
+        ('like = "expert"', "", r"policies\.medium: give exactly one of 'controller', 'train', 'checkpoint' and 'like'"),
         ('like = "expert"', 'like = "expert"\narguments = { a = 1 }', r"policies\.medium: 'arguments' are"),
         ("[policies.medium]", "[policies.random]", r"policies\.random: the random policy is always there"),
         ("[datasets.mixed-v0]", "[datasets.mixed]", r"datasets\.mixed\.\[key\]: "),
         ("medium = 0.5, expert = 0.5", "medium = 0.5", r"datasets\.mixed-v0: the shares .* add up to 0\.5"),
-        ("medium = 0.5, expert", "novice = 0.5, expert", r"datasets\.mixed-v0\.policies: there is no policy"),
+        ("medium = 0.5, expert", "nobody = 0.5, expert", r"datasets\.mixed-v0\.policies: there is no policy"),
         ("episodes = 7\n", "", r"datasets\.mixed-v0: say how many 'episodes'"),
         ("episodes = 7", 'episodes = 7\nreplay = "expert"', r"datasets\.mixed-v0: give either"),
         ('{ season = "summer" }', "{ season = [1] }", r"datasets\.mixed-v0\.metadata\.season"),
@@ -106,6 +111,9 @@ def test_training_replay_and_baselines(tmp_path: Path, tiny: str) -> None:
         ('datasets = ["mixed-v0"]', 'datasets = ["all-v0"]', r"baselines\.datasets: there is no dataset 'all-v0'"),
         ('datasets = ["mixed-v0"]', "datasets = []", r"baselines\.datasets: "),
         ("seeds = [4, 5]", "seeds = [-1]", r"baselines\.seeds\.0: "),
+        ("step = 40", "step = 401", r"policies\.novice\.checkpoint: 'learner' is not trained for that many steps"),
+        ('of = "learner"', 'of = "expert"', r"policies\.novice\.checkpoint: 'expert' is not trained"),
+        ('of = "learner"', 'of = "random"', r"policies\.novice\.checkpoint\.of: there is no policy 'random'"),
         ('algorithm = "DQN"', 'algorithm = "os.system"', r"policies\.learner\.train\.algorithm: "),
         ("start = 1.0,", "begin = 1.0,", r"policies\.learner\.train\.exploration\.begin"),
         ("[environment]", "[environment", r"it is not TOML"),

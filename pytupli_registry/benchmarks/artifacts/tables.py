@@ -128,6 +128,7 @@ def _write_parquet(columns: Columns, names: list[str], file: BinaryIO) -> None:
         for name, array in zip(names, arrays, strict=True)
     )
     text = json.dumps({**columns.description, "rows": columns.rows}, allow_nan=False, separators=(",", ":"))
+    text = text.replace(_ARROW_SCHEMA.decode(), "ARROW\\u003aschema")  # a label may be called so
     with pq.ParquetWriter(
         file, schema, compression="none", use_dictionary=False, write_statistics=False, store_schema=False
     ) as writer:

@@ -62,7 +62,7 @@ def assert_same(one, other) -> None:
 
 
 def of_everything() -> pd.DataFrame:
-    moments = ["2020-01-01T00:00:01", None, "1960-05-05"]
+    moments = ["2020-01-01T00:00:01", None, "1960-05-05T00:00:00"]
     return pd.DataFrame(
         {
             **{kind: np.array([1, 2, 3], kind) for kind in ("i1", "i2", "i4", "u1", "u2", "u4", "f2", "f4")},
@@ -71,7 +71,7 @@ def of_everything() -> pd.DataFrame:
             "f8": PAYLOADS,
             "bool": [True, False, True],
             "str": ["a", None, "é✓"],
-            "string": pd.array(["a", pd.NA, ""], dtype="string"),
+            "string": pd.array(["a", pd.NA, ""], dtype=pd.StringDtype("python")),
             "arrow string": pd.array(["a", pd.NA, ""], dtype=pd.StringDtype("pyarrow")),
             "texts and None": pd.Series(["a", None, ""], dtype=object, index=HOURS),
             "texts and nan": pd.Series(["a", np.nan, ""], dtype=object, index=HOURS),
@@ -173,7 +173,7 @@ FRAME = COLUMNS.flatmap(
 
 
 @given(FRAME)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_frame_comes_back(path, value):
     assert_same(through(value, path), value)
 
@@ -222,6 +222,7 @@ def test_other_tools_read_it(path):
     ]
 
 
+GAPS = pd.arrays.IntegerArray(np.zeros(1 << 20, np.int8), np.ones(1 << 20, np.bool_))
 REFUSED = {
     "complex": (pd.DataFrame({"a": [1j]}), "column 'a'.*complex128"),
     "lists": (pd.DataFrame({"a": [[1], [2]]}), "column 'a'.*no text"),
@@ -240,7 +241,7 @@ REFUSED = {
         "frequency",
     ),
     "zone": (pd.Series(pd.date_range("2020", periods=1, tz="dateutil/Europe/Berlin")), "time zone"),
-    "nothing but gaps": (pd.Series(np.full((1 << 24) + (1 << 20), None), dtype=object), "missing"),
+    "nothing but gaps": (pd.DataFrame(dict.fromkeys(range(20), GAPS)), "missing"),
 }  # fmt: skip
 REFUSED["attrs"][0].attrs = {"x": object()}
 
@@ -378,7 +379,7 @@ LABELS = st.fixed_dictionaries(
 
 
 @given(LABELS, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @pytest.mark.filterwarnings("ignore")  # of pandas, about what a hostile file asks for
 def test_any_description_is_a_table_or_a_format_error(path, labels, of_rows):
     description = described(index=labels) if of_rows else described(labels=labels)
@@ -430,7 +431,7 @@ def test_arrows_own_schema_is_refused_before_arrow_reads_it(path):
             CODEC.read(path, {})
         assert made == []
         pq.read_schema(path)
-        assert made == [b"boom"]  # the trap works
+        assert b"boom" in made  # the trap works
     finally:
         pa.unregister_extension_type("pytupli.tests.trap")
 
