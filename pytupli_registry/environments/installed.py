@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
-__all__ = ["find_installed", "is_among_data", "is_plain_directory", "is_shipped", "location_of"]
+__all__ = ["SITES", "find_installed", "is_among_data", "is_plain_directory", "is_shipped", "location_of"]
 
-_SITES = frozenset({"site-packages", "dist-packages"})
+SITES = frozenset({"site-packages", "dist-packages"})
 
 
 def is_shipped(spec: ModuleSpec | None) -> bool:
@@ -43,13 +43,13 @@ def location_of(spec: ModuleSpec) -> Path | None:
 def is_plain_directory(spec: ModuleSpec) -> bool:
     """Whether this is no package but a directory of that name on the search path, such as the current one's."""
     locations = () if spec.has_location or spec.origin else spec.submodule_search_locations or ()
-    return bool(locations) and not any(Path(location).parent.name in _SITES for location in locations)
+    return bool(locations) and not any(Path(location).parent.name in SITES for location in locations)
 
 
 def is_among_data(spec: ModuleSpec) -> bool:
     """Whether a module lies in a benchmark's directory, which Python searches when it is the current one."""
     directory = location_of(spec)
-    if directory is None or directory.name in _SITES:
+    if directory is None or directory.name in SITES:
         return False
     homes = [directory, *(directory.parents[1:2] if directory.parent.name == "artifacts" else ())]
     return any((home / "benchmark.json").exists() for home in homes)

@@ -39,6 +39,8 @@ def load_environment(run: PlannedRun, permissions: Permissions) -> Callable[...,
     found = _found(run)
     if isinstance(found, FunctionType) and run.detail:
         _check_origin(run, found, permissions)
+        if "." in found.__qualname__:
+            raise _refused(run, "is a method and no function of its module")
         if any(lies_within(found.__module__, name) for name in _CLASSES_ONLY):
             raise _refused(run, "is a function that makes other environments")
         return found

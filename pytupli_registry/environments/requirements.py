@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -19,7 +20,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from pytupli_registry.environments.installed import find_installed, location_of
+from pytupli_registry.environments.entry_points import lies_within
+from pytupli_registry.environments.installed import SITES, find_installed, location_of
 from pytupli_registry.errors import FormatError, RequirementsMissing
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ __all__ = ["check_requirements", "requirements_of"]
 _MAX_CHARACTERS = 200
 _MAX_REQUIREMENTS = 100
 _MAX_DEPTH = 3  # extras that ask for extras
+# Gymnasium's own environments that need one certain distribution. Others can be had from several: Box2D, OpenCV.
+_NEEDED_BY = {"gymnasium.envs.mujoco": "mujoco"}
 # What pip takes as name, extras and versions, in plain letters; packaging reads the rest of the grammar.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._, -]*\])?[ A-Za-z0-9.*+!,<>=~_-]*", re.ASCII)
 
@@ -90,17 +94,19 @@ def requirements_of(modules: Iterable[str]) -> list[tuple[str, str | None]]:
 
     Modules that no distribution provides, such as a script's, give none. Nothing is imported.
     """
-    tops = dict.fromkeys(["gymnasium", *(module.partition(".")[0] for module in modules)])
-    names: dict[str, str | None] = {}
+    named = ["gymnasium", *modules]
+    named += [
+        needed for module in named for package, needed in _NEEDED_BY.items() if lies_within(module, package)
+    ]
     providers = importlib.metadata.packages_distributions()
-    for top in tops:
-        for name in dict.fromkeys(providers.get(top) or _editable_providers(top)):
-            names.setdefault(canonicalize_name(name), None)
-    return [_requirement_of(name) for name in names]
+    names = {}
+    for top in dict.fromkeys(module.partition(".")[0] for module in named):
+        for distribution in _providers(top, providers.get(top, ())):
+            names[canonicalize_name(distribution.metadata["Name"])] = distribution
+    return [_requirement_of(name, distribution.version) for name, distribution in names.items()]
 
 
-def _requirement_of(name: str) -> tuple[str, str | None]:
-    version = importlib.metadata.version(name)
+def _requirement_of(name: str, version: str) -> tuple[str, str]:
     try:
         public = Version(version).public  # without what only one machine's build has: 2.1.0+cpu
     except InvalidVersion:
@@ -108,16 +114,32 @@ def _requirement_of(name: str) -> tuple[str, str | None]:
     return f"{name}>={public}", version
 
 
-def _editable_providers(top_level: str) -> Iterator[str]:
-    """Distributions installed from a directory that holds the module, whose records do not list its files."""
+def _providers(top_level: str, recorded: Iterable[str]) -> Iterator[importlib.metadata.Distribution]:
+    """Distributions that a module really comes from: a script may have the name of somebody's package.
+
+    Records of editable installs often list no module, so every one of them is asked where it was installed from.
+    """
     spec = find_installed(top_level)
     location = None if spec is None else location_of(spec)
     if location is None:
         return
+    for name in dict.fromkeys(recorded):
+        distribution = importlib.metadata.distribution(name)
+        if Path(str(distribution.locate_file(""))).resolve() == location:
+            yield distribution
+    if SITES.isdisjoint(location.parts):  # not in a virtual environment that lies within a project
+        yield from _installed_around(location)
+
+
+def _installed_around(location: Path) -> Iterator[importlib.metadata.Distribution]:
+    """The editable install whose directory is the nearest around a module: projects may lie within each other."""
+    around: dict[Path, importlib.metadata.Distribution] = {}
     for distribution in importlib.metadata.distributions():
         directory = _installed_from(distribution)
         if directory is not None and location.is_relative_to(directory):
-            yield distribution.metadata["Name"]
+            around.setdefault(directory, distribution)
+    if around:
+        yield around[max(around, key=lambda directory: len(directory.parts))]
 
 
 def _installed_from(distribution: importlib.metadata.Distribution) -> Path | None:
@@ -135,10 +157,18 @@ def _problem(requirement: Requirement, depth: int = 0) -> str | None:
         distribution = importlib.metadata.distribution(requirement.name)
     except importlib.metadata.PackageNotFoundError:
         return f"{requirement.name} is missing"
-    version = distribution.version
-    if not requirement.specifier.contains(version, prereleases=True):
-        return f"{requirement.name} {version} is installed, and {requirement.specifier} is needed"
+    if not _fits(distribution.version, requirement):
+        return (
+            f"{requirement.name} {distribution.version} is installed, and {requirement.specifier} is needed"
+        )
     return None if depth >= _MAX_DEPTH else _problem_of_extras(distribution, requirement, depth)
+
+
+def _fits(version: str, requirement: Requirement) -> bool:
+    try:
+        return requirement.specifier.contains(version, prereleases=True)
+    except InvalidVersion:  # from before versions had rules: only what asks for none in particular fits
+        return not requirement.specifier
 
 
 def _problem_of_extras(
@@ -148,11 +178,16 @@ def _problem_of_extras(
     for extra in sorted(requirement.extras):
         if canonicalize_name(extra) not in known:
             return f"{requirement.name} knows no extra [{extra}]"
-        for text in distribution.requires or ():
-            inner = Requirement(text)
+        for inner in _required_by(distribution):
             if _belongs_to(inner, extra) and (problem := _problem(inner, depth + 1)):
                 return f"{requirement.name}[{extra}]: {problem}"
     return None
+
+
+def _required_by(distribution: importlib.metadata.Distribution) -> Iterator[Requirement]:
+    for text in distribution.requires or ():
+        with suppress(InvalidRequirement):  # an old package's; pip itself would not read it
+            yield Requirement(text)
 
 
 def _belongs_to(requirement: Requirement, extra: str) -> bool:

@@ -31,7 +31,7 @@ from pytupli_registry.benchmarks.artifacts.tagged import MAX_DEPTH, TaggedWriter
 from pytupli_registry.errors import ArtifactError, FormatError
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-OFFSETS = st.timedeltas(dt.timedelta(hours=-23), dt.timedelta(hours=23)).map(dt.timezone)
+OFFSETS = st.integers(-86_399, 86_399).map(lambda seconds: dt.timezone(dt.timedelta(seconds=seconds)))
 ZONES = (
     st.none()
     | OFFSETS
@@ -286,6 +286,7 @@ REFUSED = [
     (np.recarray(2, dtype=[("a", "i4")]), "recarray", "plain ndarray"),
     (dt.time(1, 2), "time", "path"),
     (dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1), "CET")), "datetime", "zone"),
+    (dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(microseconds=1))), "datetime", "zone"),
 ]
 
 

@@ -13,6 +13,7 @@ import pytest
 from pytupli_registry.environments.permissions import Permissions
 from pytupli_registry.environments.plan import Ground
 from pytupli_registry.environments.planning import plan_build
+from pytupli_registry.environments.registering import register_installed
 from pytupli_registry.environments.shipped_code import ShippedCode
 from pytupli_registry.environments.specification import EnvironmentSpecification, WrapperSpecification
 from pytupli_registry.errors import ConsentRequired, EnvironmentRefused
@@ -24,6 +25,12 @@ NOTHING = Permissions()
 CARTPOLE = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
 LAKE = "gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv"
 ACME = Permissions(("acme_envs",))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registered() -> None:
+    """Installed packages register their environments when the first unknown id is looked up; here it is done before."""
+    register_installed()
 
 
 def cartpole(**changes: object) -> EnvironmentSpecification:

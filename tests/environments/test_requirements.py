@@ -184,6 +184,31 @@ def test_modules_name_the_distributions_they_come_from() -> None:
     check_requirements(found.items())
 
 
+def test_mujoco_is_named_where_gymnasiums_own_environments_need_it() -> None:
+    names = [name.partition(">")[0] for name, _ in requirements_of(["gymnasium.envs.mujoco.reacher_v5"])]
+    assert names == ["gymnasium", "mujoco"]
+
+
+def test_a_script_is_not_taken_for_a_package_of_its_name(site: Path, tmp_path: Path) -> None:
+    install(site, "acme-scripts", "1.0", top_level__txt="acme_script\n")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "acme_script.py").write_text("raise SystemExit('imported')\n")
+    sys.path.insert(0, str(tmp_path / "scripts"))  # restored by monkeypatch's syspath
+    assert [name for name, _ in requirements_of(["acme_script"])] == ["gymnasium>=1.0.0"]
+    (site / "acme_script.py").write_text("raise SystemExit('imported')\n")
+    sys.path.remove(str(tmp_path / "scripts"))
+    assert [name for name, _ in requirements_of(["acme_script"])] == ["gymnasium>=1.0.0", "acme-scripts>=1.0"]
+
+
+def test_versions_and_requirements_from_before_the_rules(site: Path) -> None:
+    install(
+        site, "acme-old", "1.0-custom-build", "Provides-Extra: grid", "Requires-Dist: what >= is (this; extra"
+    )
+    check_requirements([("acme-old", None), ("acme-old[grid]", None)])
+    with pytest.raises(RequirementsMissing, match=r"acme-old 1\.0-custom-build is installed"):
+        check_requirements([("acme-old>=1", None)])
+
+
 def test_editable_installs_are_found_and_single_files_are_not(site: Path, tmp_path: Path) -> None:
     source = tmp_path / "projects" / "my acme" / "src"
     (source / "acme_editable").mkdir(parents=True)
@@ -198,3 +223,11 @@ def test_editable_installs_are_found_and_single_files_are_not(site: Path, tmp_pa
     sys.path[:0] = [str(source), str(tmp_path / "site")]  # restored by monkeypatch's syspath
     found = requirements_of(["acme_editable.envs", "single_file"])
     assert found == [("gymnasium>=1.0.0", "1.0.0"), ("acme-editable-envs>=3.0", "3.0+local")]
+    outer = {"url": (tmp_path / "projects").as_uri(), "dir_info": {"editable": True}}
+    install(tmp_path / "site", "acme-outer", "1.0", direct_url__json=json.dumps(outer))
+    assert requirements_of(["acme_editable.envs", "single_file"]) == found
+    within = source.parent / ".venv" / "lib" / "site-packages"
+    install(within, "acme-within", "1.0", top_level__txt="acme_within\n")
+    (within / "acme_within.py").write_text("")
+    sys.path.insert(0, str(within))
+    assert [name for name, _ in requirements_of(["acme_within"])] == ["gymnasium>=1.0.0", "acme-within>=1.0"]

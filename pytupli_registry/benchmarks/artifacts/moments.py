@@ -52,13 +52,18 @@ def _datetime_to_json(value: dt.datetime) -> Any | None:  # noqa: ANN401
         if not zone.key or not _ZONE.fullmatch(zone.key):
             return None
         return [value.replace(tzinfo=None).isoformat(), zone.key, value.fold]
-    if zone is not None and (type(zone) is not dt.timezone or _has_own_name(zone)):
+    if zone is not None and (type(zone) is not dt.timezone or not _is_plain(zone)):
         return None
     return [value.isoformat(), None, value.fold] if value.fold else value.isoformat()
 
 
-def _has_own_name(zone: dt.timezone) -> bool:
-    return zone.tzname(None) != dt.timezone(zone.utcoffset(None)).tzname(None)
+def _is_plain(zone: dt.timezone) -> bool:
+    """Whether a zone is its offset and no more: no name of its own, and no fraction of a second.
+
+    Python writes such fractions but does not read all of them back.
+    """
+    offset = zone.utcoffset(None)
+    return zone.tzname(None) == dt.timezone(offset).tzname(None) and not offset.microseconds
 
 
 def _datetime_from_json(content: Any) -> dt.datetime:  # noqa: ANN401

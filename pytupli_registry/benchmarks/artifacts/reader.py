@@ -76,7 +76,7 @@ class ArtifactReader:
             # A built-in codec reads the very file that was checked. Others may need its real name.
             opened = Path(f"/dev/fd/{file.fileno()}")
             if found.distribution is None and opened.exists():
-                return _read(found, opened, details, name)
+                return _read_opened(found, opened, details, self.directory / entry.path)
             return _read(found, self._handed_out(entry), details, name)
 
     def _entry(self, name: str) -> ArtifactEntry:
@@ -92,6 +92,13 @@ class ArtifactReader:
         path = Path(os.path.abspath(self.directory / entry.path))  # noqa: PTH100 - resolve() would follow links
         self.hashes[path] = entry.sha256
         return path
+
+
+def _read_opened(found: FoundCodec, opened: Path, details: dict[str, Any], path: Path) -> Any:  # noqa: ANN401
+    try:
+        return found.codec.read(opened, details)
+    except FormatError as error:  # a descriptor's number says nothing to anybody
+        raise FormatError(path, error.problem, where=error.where, hint=error.hint) from error
 
 
 def _read(found: FoundCodec, path: Path, details: dict[str, Any], name: str) -> Any:  # noqa: ANN401

@@ -66,7 +66,7 @@ class TableCodec:
             FormatError: the file is no such table.
             ArtifactError: pandas is not installed, or too old for one of its dtypes.
         """
-        _require_pandas(path)
+        _require_pandas()
         columns = _read_parquet(path)
         try:
             return frame_from(columns, path)
@@ -82,12 +82,12 @@ class TableCodec:
             raise FormatError(path, f"its description contradicts it ({_short(error)})") from error
 
 
-def _require_pandas(path: Path) -> None:
+def _require_pandas() -> None:
     try:
         import pandas as pd  # noqa: F401, PLC0415 - optional
     except ImportError as error:
         raise ArtifactError(
-            f"{path.name} is a table, and pandas is not installed.",
+            "An artifact is a table, and pandas is not installed.",
             hint="pip install 'pytupli-registry[pandas]'",
         ) from error
 

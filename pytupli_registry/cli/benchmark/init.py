@@ -99,7 +99,7 @@ def command(
             env, **{key: value for key, value in facts.items() if value not in (None, "", ())}
         )
         saved = Benchmark.load(made.save(target, replace=replace))
-    _show(ctx.ensure_object(Output), saved, "" if directory is None else str(directory))
+    _show(ctx.ensure_object(Output), saved, saved.name if directory is None else str(saved.directory))
 
 
 def _arguments(arguments: Iterable[str], files: Iterable[str]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _object(text: str) -> dict[str, Any]:
     return loaded
 
 
-def _show(output: Output, saved: Benchmark, directory: str) -> None:
+def _show(output: Output, saved: Benchmark, reference: str) -> None:
     document = {
         "benchmark": saved.name,
         "identity": saved.identity,
@@ -159,4 +159,4 @@ def _show(output: Output, saved: Benchmark, directory: str) -> None:
     output.line(f"Wrote {saved.directory}.")
     if saved.specification.data_only:
         output.line("It says what goes in and out of the environment, and nothing of how it is made.")
-    output.line(f"Check it: {shlex.join(['pytupli', 'benchmark', 'validate', directory or saved.name])}")
+    output.line(f"Check it: {shlex.join(['pytupli', 'benchmark', 'validate', reference])}")

@@ -105,7 +105,7 @@ def test_without_it_the_package_to_install_is_named(site, tmp_path, monkeypatch)
 
 def entry_of(content: bytes, codec: str, **details) -> ArtifactEntry:
     sha256 = hashlib.sha256(content).hexdigest()
-    return ArtifactEntry(sha256=sha256, size=len(content), codec=codec, file_name="x.bin", details=details)
+    return ArtifactEntry(sha256=sha256, size=len(content), codec=codec, file_name="x.json", details=details)
 
 
 def stored(directory: Path, content: bytes, codec: str, **details) -> ArtifactReader:
@@ -220,7 +220,7 @@ def test_nothing_accepts_any_object():
     ids=lambda value: str(value)[:20],
 )
 def test_hostile_artifacts_are_format_errors(tmp_path, content, codec, details):
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match=r"artifacts/[0-9a-f]{16}/x\.json"):
         stored(tmp_path, content, codec, **details).read("x")
 
 
@@ -233,7 +233,7 @@ def test_unknown_names(tmp_path):
 
 def test_changed_bytes_reach_no_codec(site, tmp_path):
     reader = stored(tmp_path / "bench", b"3", "turbine", unit="kW")
-    next((tmp_path / "bench").rglob("x.bin")).write_bytes(b"4")
+    next((tmp_path / "bench").rglob("x.json")).write_bytes(b"4")
     with pytest.raises(FormatError, match="SHA-256"):
         reader.read("x")
 
