@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pytupli_registry.cli.output import Output
     from pytupli_registry.dataset.spaces import LeafSpace
 
+    _Section = tuple[str, tuple[str, ...], list[tuple[object, ...]]]
+
 __all__ = ["show_benchmark"]
 
 _MAX_VALUE = 160
@@ -25,20 +27,28 @@ def show_benchmark(output: Output, benchmark: Benchmark) -> None:
     output.facts(_facts(benchmark))
     for line in specification.description.splitlines()[:_MAX_LINES]:
         output.line(f"  {line}")
-    _section(
-        output,
+    datasets = ("Datasets", ("name", "episodes", "steps", "here", "description"), _datasets(benchmark))
+    for title, headings, rows in (*_building(specification), *_results(specification), datasets):
+        if rows:
+            output.line("")
+            output.line(f"{title}:")
+            output.table(headings, rows)
+
+
+def _building(specification: BenchmarkSpecification) -> Iterator[_Section]:
+    """Yield what the environment is made of."""
+    environment = specification.environment
+    yield (
         "Arguments",
         ("name", "value"),
-        [(name, _shown(value)) for name, value in specification.environment.kwargs.items()],
+        [(name, _shown(value)) for name, value in environment.kwargs.items()],
     )
-    _section(
-        output,
+    yield (
         "Wrappers, from the inside out",
         ("entry point", "arguments"),
-        [(wrapper.entry_point, _shown(wrapper.kwargs)) for wrapper in specification.environment.wrappers],
+        [(wrapper.entry_point, _shown(wrapper.kwargs)) for wrapper in environment.wrappers],
     )
-    _section(
-        output,
+    yield (
         "Artifacts",
         ("name", "kind", "bytes", "SHA-256", "file"),
         [
@@ -46,14 +56,16 @@ def show_benchmark(output: Output, benchmark: Benchmark) -> None:
             for name, entry in specification.artifacts.items()
         ],
     )
-    _section(
-        output,
+    yield (
         "Requirements",
         ("requirement", "made with"),
         [(entry.requirement, entry.recorded) for entry in specification.requirements],
     )
-    _section(
-        output,
+
+
+def _results(specification: BenchmarkSpecification) -> Iterator[_Section]:
+    """Yield what has been measured on it, and trained."""
+    yield (
         "Reference scores",
         ("policy", "mean", "std", "episodes", "source"),
         [
@@ -61,8 +73,7 @@ def show_benchmark(output: Output, benchmark: Benchmark) -> None:
             for name, score in specification.reference_scores.items()
         ],
     )
-    _section(
-        output,
+    yield (
         "Policies",
         ("name", "format", "algorithm", "dataset", "score"),
         [
@@ -70,7 +81,6 @@ def show_benchmark(output: Output, benchmark: Benchmark) -> None:
             for name, policy in specification.policies.items()
         ],
     )
-    _section(output, "Datasets", ("name", "episodes", "steps", "here", "description"), _datasets(benchmark))
 
 
 def _facts(benchmark: Benchmark) -> dict[str, object]:
@@ -119,16 +129,6 @@ def _datasets(benchmark: Benchmark) -> list[tuple[object, ...]]:
         (name, entry.episodes, entry.steps, name in here, entry.description) for name, entry in listed.items()
     ]
     return [*rows, *((name, None, None, True, "not listed") for name in here if name not in listed)]
-
-
-def _section(
-    output: Output, title: str, headings: tuple[str, ...], rows: Iterable[tuple[object, ...]]
-) -> None:
-    listed = list(rows)
-    if listed:
-        output.line("")
-        output.line(f"{title}:")
-        output.table(headings, listed)
 
 
 def _space(description: Mapping[str, Any]) -> str:
