@@ -23,7 +23,7 @@ from pytupli_registry.benchmarks.evaluation import (
 from pytupli_registry.benchmarks.home import find_benchmark, local_directory
 from pytupli_registry.benchmarks.identity import identity_of
 from pytupli_registry.benchmarks.policies import RandomPolicy, load_policy
-from pytupli_registry.benchmarks.policy_files import PolicyFile, kept_policy
+from pytupli_registry.benchmarks.policy_files import free_name, kept_policy
 from pytupli_registry.benchmarks.reading import read_specification
 from pytupli_registry.benchmarks.recorded import read_recorded, record
 from pytupli_registry.benchmarks.saving import delete_benchmark, save_benchmark
@@ -366,18 +366,21 @@ class Benchmark:
         Raises:
             AdapterError: nothing installed knows the format, or how to write the algorithm.
         """
-        kept: PolicyFile = kept_policy(policy, name, self._spool)
-        entry = PolicyEntry(
-            artifact=kept.artifact,
+        kept = kept_policy(policy, name, self._spool)
+        others = {other: entry for other, entry in self.specification.policies.items() if other != name}
+        needed = {entry.artifact for entry in others.values()} | self._artifacts_beside_policies()
+        artifacts = {found: entry for found, entry in self.specification.artifacts.items() if found in needed}
+        artifact = free_name(kept.artifact, self._spool.entries[kept.artifact], artifacts)
+        artifacts[artifact] = self._spool.entries[kept.artifact]
+        others[name] = PolicyEntry(
+            artifact=artifact,
             format=kept.format,
             algorithm=algorithm,
             dataset=dataset,
             description=description,
             score=score,
         )
-        policies = {**self.specification.policies, name: entry}
-        artifacts = {**self.specification.artifacts, kept.artifact: self._spool.entries[kept.artifact]}
-        return self._with(policies=policies, artifacts=artifacts)
+        return self._with(policies=others, artifacts=artifacts)
 
     def with_reference_scores(self, **scores: ReferenceScore) -> Self:
         """Return the benchmark with scores that others are measured against: ``random=…, expert=…``."""
@@ -403,6 +406,13 @@ class Benchmark:
         """
         if self.directory is not None:
             delete_benchmark(self.directory, datasets=datasets)
+
+    def _artifacts_beside_policies(self) -> set[str]:
+        """Return the artifacts that are there for something else than a policy."""
+        of_policies = {entry.artifact for entry in self.specification.policies.values()}
+        return set(self.specification.needed_artifacts()) | (
+            self.specification.artifacts.keys() - of_policies
+        )
 
     def _with(self, **facts: Any) -> Self:  # noqa: ANN401
         made = specify({**dict(self.specification), **facts})

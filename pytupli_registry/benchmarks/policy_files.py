@@ -11,9 +11,12 @@ from pytupli_registry.benchmarks.policies import policy_formats, save_policy
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
-    from pytupli_registry.benchmarks.artifacts.spool import ArtifactSpool
+    from collections.abc import Mapping
 
-__all__ = ["POLICY", "PolicyFile", "kept_policy"]
+    from pytupli_registry.benchmarks.artifacts.spool import ArtifactSpool
+    from pytupli_registry.benchmarks.specification import ArtifactEntry
+
+__all__ = ["POLICY", "PolicyFile", "free_name", "kept_policy"]
 
 POLICY = "policy"
 _DEFAULT_SUFFIX = ".d3"
@@ -46,6 +49,15 @@ def kept_policy(policy: Any, name: str, spool: ArtifactSpool) -> PolicyFile:  # 
         path = spool.scratch(f"{name}{_DEFAULT_SUFFIX}")
         kind = save_policy(policy, path)
     return PolicyFile(spool.add_file(path, name, POLICY), kind)
+
+
+def free_name(wanted: str, entry: ArtifactEntry, taken: Mapping[str, ArtifactEntry]) -> str:
+    """Return the name under which an artifact is listed beside others: the same content keeps its name."""
+    name, number = wanted, 1
+    while name in taken and taken[name] != entry:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
 
 
 def _format_of(path: Path) -> str:

@@ -313,23 +313,22 @@ class BenchmarkSpecification(_Entry):
 
     @model_validator(mode="after")
     def _check(self) -> BenchmarkSpecification:
-        for place, name in self._wanted_artifacts():
+        named = dict.fromkeys(self.needed_artifacts(), "environment or rollouts")
+        named |= {entry.artifact: f"policies.{policy}" for policy, entry in self.policies.items()}
+        for name, place in named.items():
             if name not in self.artifacts:
                 raise ValueError(
                     f"{place} names the artifact {name!r:.80}, which is not listed under artifacts"
                 )
         return self
 
-    def _wanted_artifacts(self) -> Iterator[tuple[str, str]]:
+    def needed_artifacts(self) -> Iterator[str]:
+        """Yield the artifacts that the environment and the rollouts name, each as often as it is named."""
         if self.rollouts is not None:
-            yield "rollouts", self.rollouts.artifact
-        for policy, entry in self.policies.items():
-            yield f"policies.{policy}", entry.artifact
-        for name in artifact_names(self.environment.kwargs):
-            yield "environment.kwargs", name
+            yield self.rollouts.artifact
+        yield from artifact_names(self.environment.kwargs)
         for wrapper in self.environment.wrappers:
-            for name in artifact_names(wrapper.kwargs):
-                yield f"the wrapper {wrapper.name}", name
+            yield from artifact_names(wrapper.kwargs)
 
     @property
     def data_only(self) -> bool:

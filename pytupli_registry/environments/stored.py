@@ -10,6 +10,7 @@ see :mod:`pytupli_registry.environments.planning`.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.environments.building import build, plan_build
@@ -105,14 +106,24 @@ def build_environment(
 
 
 def describe_environment(env: gymnasium.Env[Any, Any]) -> str | None:
-    """Return the environment's ``EnvSpec`` as JSON text, or None if it has none that JSON can keep."""
+    """Return the environment's ``EnvSpec`` as JSON text.
+
+    None if it has none that JSON can keep, or one that names a file of this machine: nobody else has that, and where
+    somebody keeps files is not for others to know. A benchmark tells such an environment, see ``docs/benchmarks.md``.
+    """
     spec = env.spec
-    if spec is None:
+    if spec is None or _names_file(spec.kwargs):
         return None
     try:
         return spec.to_json()
     except (TypeError, ValueError):  # a callable, or an argument that is no JSON value
         return None
+
+
+def _names_file(value: object) -> bool:
+    if isinstance(value, dict | list | tuple):
+        return any(map(_names_file, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and Path(value).is_absolute()
 
 
 def _read(env_spec: str | None) -> EnvironmentSpecification:

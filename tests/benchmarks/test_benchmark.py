@@ -75,7 +75,6 @@ def house(tmp_path, monkeypatch):
     (tmp_path / "lib" / "acme_house.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(tmp_path / "lib"))
     monkeypatch.delitem(sys.modules, "acme_house", raising=False)
-    import acme_house
 
     (tmp_path / "weather.csv").write_text("hour,degrees\n0,1.5\n1,2.5\n")
     given = {
@@ -265,7 +264,7 @@ def test_requirements_come_first_and_say_what_to_install(house):
 
 
 def test_private_benchmarks_tell_the_interface_only(house):
-    env, given = house
+    env, _ = house
     bench = Benchmark.from_env(env, name="closed", private=True, share=["weather"], description="Ask us")
     with Recorder(env, "closed/ours-v0", metadata=lambda episode: {"good": True}) as recorder:
         for seed in range(3):
@@ -446,6 +445,23 @@ def test_scores_are_measured_by_the_protocol_and_normalised():
     assert result.benchmark.sha256 == bench.identity
     with pytest.raises(ArtifactError, match="no policy 'expert'"):
         bench.evaluate("expert")
+
+
+def test_policies_never_take_the_place_of_other_artifacts():
+    Path("first.d3").write_bytes(b"first")
+    Path("second.d3").write_bytes(b"second")
+    Benchmark.from_env(gymnasium.make("CartPole-v1"), name="pole").save()
+    bench = Benchmark.load("pole").with_policy("rollouts", "first.d3").with_policy("other", "first.d3")
+    bench.save()
+    bench = Benchmark.load("pole")
+    assert bench.verify().outcome == "identical"
+    assert bench.policy_path("rollouts").read_bytes() == bench.policy_path("other").read_bytes() == b"first"
+    bench.with_policy("rollouts", "second.d3").save()
+    bench = Benchmark.load("pole")
+    assert bench.policy_path("rollouts").read_bytes() == b"second"
+    assert bench.policy_path("other").read_bytes() == b"first"
+    bench.with_policy("other", "second.d3").save()
+    assert len(list(bench.directory.glob("artifacts/*/*.d3"))) == 1  # what nothing needs any more is gone
 
 
 def test_deleting_leaves_the_data_unless_told_otherwise():

@@ -72,8 +72,9 @@ def test_the_benchmark_is_whole(name, tmp_path, monkeypatch):
 def train(name):
     """The one line that loads, and a few steps of behaviour cloning."""
     import d3rlpy
-    import pytupli_d3rlpy
     import torch
+
+    import pytupli_d3rlpy
 
     torch.set_num_threads(1)
     first = Benchmark.load(name)

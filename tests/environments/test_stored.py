@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -213,3 +214,14 @@ def test_an_environment_that_the_user_names_is_built_or_refused() -> None:
     assert "Did you mean 'CartPole-v1'?" in str(refusal.value)
     with pytest.raises(EnvironmentRefused, match="no_such_module_at_all"):
         build_environment("no_such_module_at_all:CartPole-v1")
+
+
+def test_a_file_of_this_machine_is_not_told(tmp_path):
+    spec = gymnasium.make("Pendulum-v1").spec
+    env = gymnasium.make("Pendulum-v1").unwrapped
+    env.spec = spec
+    assert describe_environment(env) is not None
+    for where in ({"weather": str(tmp_path / "x.csv")}, {"files": [{"a": str(tmp_path)}]}):
+        env.spec = copy.deepcopy(spec)
+        env.spec.kwargs = where
+        assert describe_environment(env) is None

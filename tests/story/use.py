@@ -6,9 +6,9 @@ from pathlib import Path
 
 import d3rlpy
 import numpy as np
-import pytupli_d3rlpy
 import torch
 
+import pytupli_d3rlpy
 from pytupli_registry import Benchmark, Recorder
 from pytupli_registry.errors import ConsentRequired
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from pytupli_registry.environments.stored import explain_refusal
@@ -47,9 +48,12 @@ def harmless(env_spec: str, key: str = "env_spec") -> str:
         AdapterError: it is no specification that this Gymnasium understands.
     """
     text = normalised(env_spec, key)
-    if explain_refusal(text) is None:
-        return text
     spec = json.loads(text)
+    if explain_refusal(text) is None:
+        registered = gymnasium.registry[spec["id"]]  # a refusal otherwise
+        if spec.get("vector_entry_point") in {None, registered.vector_entry_point}:
+            return text
+        return json.dumps({**spec, "vector_entry_point": None})
     spec.update(entry_point=None, vector_entry_point=None, additional_wrappers=[])
     return json.dumps(spec)
 
