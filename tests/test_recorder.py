@@ -6,8 +6,7 @@ import logging
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import h5py
@@ -23,6 +22,9 @@ from pytupli_registry.errors import DatasetExists, EpisodeError, SpaceError, Wri
 from pytupli_registry.recorder import Recorder, StepRecord
 from pytupli_registry.storage.commit import recover, unfinished
 from pytupli_registry.storage.local import LocalStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Kept(list[Episode]):
