@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from pytupli_registry import __version__
+from pytupli_registry.cli.lazy import LazyGroup
 from pytupli_registry.cli.output import Output
-from pytupli_registry.errors import PytupliError, did_you_mean
+from pytupli_registry.errors import PytupliError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -36,26 +36,8 @@ _FAILED = 1
 _INTERRUPTED = 130
 
 
-class _Group(click.Group):
-    """Commands that are imported when they are used; errors that end in an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"pytupli_registry.cli.{COMMANDS[cmd_name]}")
-        return cast("click.Command", module.command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS) or ''}".rstrip())
-        return super().resolve_command(ctx, args)
+class _Group(LazyGroup):
+    """Errors end in one sentence and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
@@ -89,7 +71,11 @@ def _notes(error: BaseException) -> str | None:
     return " ".join(getattr(error, "__notes__", ())) or None
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Group,
+    modules={name: f"pytupli_registry.cli.{module}" for name, module in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="pytupli")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; also understood after the command.")
 @click.pass_context

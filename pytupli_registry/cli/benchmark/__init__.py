@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import cast
-
-import click
-
-from pytupli_registry.errors import did_you_mean
+from pytupli_registry.cli.lazy import LazyGroup
 
 __all__ = ["COMMANDS", "command"]
 
@@ -25,26 +20,8 @@ COMMANDS = {
     "verify": "verify",
 }
 
-
-class _Benchmark(click.Group):
-    """The commands of this package."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        del ctx
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        return cast("click.Command", import_module(f"{__name__}.{COMMANDS[cmd_name]}").command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS) or ''}".rstrip())
-        return super().resolve_command(ctx, args)
-
-
-command = _Benchmark("benchmark", help="Share environments as data: make, check, build and score benchmarks.")
+command = LazyGroup(
+    "benchmark",
+    help="Share environments as data: make, check, build and score benchmarks.",
+    modules={name: f"{__name__}.{module}" for name, module in COMMANDS.items()},
+)
