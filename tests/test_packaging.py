@@ -14,6 +14,14 @@ DISTRIBUTIONS = {
     "pytupli_minari": ROOT / "plugins" / "pytupli-minari",
 }
 
+# What the catalog says where neither Box2D nor MuJoCo is installed.
+CATALOG = {
+    "catalog list": "microgrid",
+    "catalog install hvac --without-datasets": "hvac",
+    "benchmark verify hvac": "identical: 3 rollouts",
+    "catalog install lunar-lander": "pip install 'pytupli-registry[box2d]'",
+}
+
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> dict[str, Path]:
@@ -39,8 +47,23 @@ def wheels(tmp_path_factory) -> dict[str, Path]:
 def test_wheel_holds_its_package_and_nothing_else(wheels, name):
     with zipfile.ZipFile(wheels[name]) as wheel:
         tops = {entry.split("/", 1)[0] for entry in wheel.namelist()}
-        assert {top for top in tops if not top.endswith(".dist-info")} == {name}
-        assert f"{name}/py.typed" in wheel.namelist()
+        packages = {name, "benchmarks_catalog"} if name == "pytupli_registry" else {name}
+        assert {top for top in tops if not top.endswith(".dist-info")} == packages
+        for package in packages:
+            assert f"{package}/py.typed" in wheel.namelist()
+
+
+@pytest.mark.slow
+def test_the_catalog_travels_whole(wheels):
+    folder = ROOT / "benchmarks_catalog"
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in ("*/benchmark.toml", "*/README.md", "*/baselines.json", "*/artifacts/*", "**/*.py")
+        for path in folder.glob(pattern)
+    }
+    assert len(wanted) > 40
+    with zipfile.ZipFile(wheels["pytupli_registry"]) as wheel:
+        assert wanted <= set(wheel.namelist())
 
 
 @pytest.mark.slow
@@ -71,3 +94,8 @@ assert len(pytupli_minari.load("cartpole/random-v0")) == 3
         text=True,
     )
     assert "cartpole/random-v0" in listed.stdout
+    pytupli = tmp_path / "venv" / "bin" / "pytupli"
+    for command, said in CATALOG.items():
+        done = subprocess.run([pytupli, *command.split()], env=environment, capture_output=True, text=True)
+        assert said in done.stdout + done.stderr, command
+        assert "Traceback" not in done.stderr
