@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gymnasium.spaces import Box, Discrete
 
@@ -39,7 +39,7 @@ def run_baseline(bench: Benchmark, dataset: str, recipe: BaselineRecipe, name: s
     with reproducible(seed):
         loaded, _ = _load(f"{bench.name}/{dataset}", space)
         settings = {"batch_size": recipe.batch_size, **recipe.algorithms[name]}
-        learner = algorithm(name, settings, recipe.hidden_units, pixels=_is_image(space))
+        learner = algorithm(name, settings, recipe.hidden_units, observations=_kind(space))
         learner.fit(
             loaded,
             n_steps=recipe.steps,
@@ -63,5 +63,9 @@ def _load(reference: str, space: gymnasium.Space[Any]) -> Any:  # noqa: ANN401 -
     return plugin.load(reference, **options)
 
 
-def _is_image(space: gymnasium.Space[Any]) -> bool:
-    return isinstance(space, Box) and len(space.shape) == _IMAGE_DIMENSIONS
+def _kind(space: gymnasium.Space[Any]) -> Literal["plain", "standardised", "pixels"]:
+    """Return how observations reach the networks: numbers of one kind each, unlike one-hot fields, are scaled."""
+    if isinstance(space, Discrete):
+        return "plain"
+    is_image = isinstance(space, Box) and len(space.shape) == _IMAGE_DIMENSIONS
+    return "pixels" if is_image else "standardised"

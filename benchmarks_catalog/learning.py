@@ -7,7 +7,7 @@ import logging
 import random
 from contextlib import contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -37,7 +37,11 @@ def import_d3rlpy() -> Any:  # noqa: ANN401 - the module
 
 
 def algorithm(
-    name: str, settings: Mapping[str, Any], hidden_units: Sequence[int], *, pixels: bool = False
+    name: str,
+    settings: Mapping[str, Any],
+    hidden_units: Sequence[int],
+    *,
+    observations: Literal["plain", "standardised", "pixels"] = "plain",
 ) -> Any:  # noqa: ANN401 - d3rlpy ships no types
     """Return an algorithm of d3rlpy.
 
@@ -47,7 +51,7 @@ def algorithm(
         name: d3rlpy's, ``DQN``.
         settings: of its configuration.
         hidden_units: width of each hidden layer; of the last alone for images, after a small convolution.
-        pixels: whether observations are images.
+        observations: whether they are images, or numbers to be brought to mean 0 and deviation 1 by the data.
 
     Raises:
         AdapterError: d3rlpy has no such algorithm, or it has no such setting.
@@ -63,14 +67,17 @@ def algorithm(
     models = d3rlpy.models
     encoder = (
         models.PixelEncoderFactory(filters=_FILTERS, feature_size=hidden_units[-1])
-        if pixels
+        if observations == "pixels"
         else models.VectorEncoderFactory(list(hidden_units))
     )
     chosen: dict[str, Any] = {field: encoder for field in fields if field.endswith("encoder_factory")}
-    if pixels:
-        chosen["observation_scaler"] = d3rlpy.preprocessing.PixelObservationScaler()
+    scalers = d3rlpy.preprocessing
+    if observations == "pixels":
+        chosen["observation_scaler"] = scalers.PixelObservationScaler()
+    elif observations == "standardised":
+        chosen["observation_scaler"] = scalers.StandardObservationScaler()
     if not is_discrete(name):
-        chosen["action_scaler"] = d3rlpy.preprocessing.MinMaxActionScaler()
+        chosen["action_scaler"] = scalers.MinMaxActionScaler()
     return config(**{**chosen, **settings}).create(device="cpu:0")
 
 

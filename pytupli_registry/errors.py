@@ -90,14 +90,16 @@ class PytupliError(Exception):
 
 
 class InvalidReference(PytupliError):  # noqa: N818 - the name says what is wrong, as Python's own LookupError does
-    """A reference or dataset id that cannot be parsed.
+    """A reference, dataset id or benchmark's name that cannot be parsed.
 
     Attributes:
         text: the reference as given.
     """
 
-    def __init__(self, text: str, problem: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{text!r:.160} is not a dataset reference: {problem:.160}.", hint=hint)
+    def __init__(
+        self, text: str, problem: str, *, kind: str = "dataset reference", hint: str | None = None
+    ) -> None:
+        super().__init__(f"{text!r:.160} is not a {kind}: {problem:.160}.", hint=hint)
         self.text = text
 
 

@@ -54,6 +54,7 @@ __all__ = ["HVAC", "Building", "coefficient_of_performance", "comfort_band"]
 _STEPS_PER_HOUR = 4
 _STEPS = _STEPS_PER_HOUR * HOURS
 _MINUTES = 60 // _STEPS_PER_HOUR
+_OPENING, _CLOSING = 8.0, 18.0  # h
 _KELVIN = 273.15
 _DISCOMFORT_PRICE = 1.0  # EUR / (K h)
 _WEATHER = {"temperature_c": (-60.0, 60.0), "irradiance_w_m2": (0.0, 1500.0)}
@@ -114,9 +115,11 @@ def comfort_band(*, occupied: bool) -> tuple[float, float]:
     return (20.0, 24.0) if occupied else (15.0, 30.0)
 
 
-def _is_occupied(step: int) -> bool:
-    day, step_of_day = divmod(step % _STEPS, 24 * _STEPS_PER_HOUR)
-    return is_workday(day) and 8 * _STEPS_PER_HOUR <= step_of_day < 18 * _STEPS_PER_HOUR
+def _occupancy() -> NDArray[np.float64]:
+    """1 where people are there, (35040,)."""
+    hours = np.arange(24 * _STEPS_PER_HOUR) / _STEPS_PER_HOUR
+    workday = [is_workday(day) for day in range(DAYS)]
+    return np.outer(workday, (hours >= _OPENING) & (hours < _CLOSING)).astype(np.float64).ravel()
 
 
 def _interpolated(hourly: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,7 +163,7 @@ class HVAC(gymnasium.Env["NDArray[np.float32]", "NDArray[np.float32]"]):
         outdoor = _interpolated(weather["temperature_c"])
         sun = _interpolated(weather["irradiance_w_m2"])
         prices = np.repeat(price, _STEPS_PER_HOUR)
-        occupied = np.array([_is_occupied(step) for step in range(_STEPS)], np.float64)
+        occupied = _occupancy()
         angle = 2 * np.pi * np.arange(_STEPS) / (24 * _STEPS_PER_HOUR)
         now = [outdoor, sun, occupied, prices, np.sin(angle), np.cos(angle)]
         later = [_ahead(occupied, 2), _ahead(outdoor, 3), _ahead(sun, 3)]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pytupli_registry.benchmarks import datasets
+from pytupli_registry.benchmarks import datasets as datasets_
 from pytupli_registry.benchmarks.artifacts.files import verified_path
 from pytupli_registry.benchmarks.artifacts.reader import ArtifactReader
 from pytupli_registry.benchmarks.artifacts.spool import ArtifactSpool
 from pytupli_registry.benchmarks.building import Building
+from pytupli_registry.benchmarks.capture import check_environment
 from pytupli_registry.benchmarks.describing import describe, describe_interface, specify
 from pytupli_registry.benchmarks.difference import Difference, differences
 from pytupli_registry.benchmarks.evaluation import (
@@ -20,24 +21,23 @@ from pytupli_registry.benchmarks.evaluation import (
     PolicyIdentity,
     evaluate,
 )
+from pytupli_registry.benchmarks.facts import checked, names_of
 from pytupli_registry.benchmarks.home import find_benchmark, local_directory
 from pytupli_registry.benchmarks.identity import identity_of
-from pytupli_registry.benchmarks.policies import RandomPolicy, load_policy
-from pytupli_registry.benchmarks.policy_files import free_name, kept_policy
+from pytupli_registry.benchmarks.policies import RANDOM, RandomPolicy, load_policy
+from pytupli_registry.benchmarks.policy_files import policy_entry, with_policy_file
 from pytupli_registry.benchmarks.reading import read_specification
 from pytupli_registry.benchmarks.recorded import read_recorded, record
 from pytupli_registry.benchmarks.saving import delete_benchmark, save_benchmark
 from pytupli_registry.benchmarks.spaces import space_of
 from pytupli_registry.benchmarks.specification import (
     BenchmarkSpecification,
-    DatasetEntry,
     EvaluationProtocol,
-    PolicyEntry,
     ReferenceScore,
 )
 from pytupli_registry.benchmarks.verification import verify_dataset, verify_rollouts
 from pytupli_registry.environments.permissions import Permissions
-from pytupli_registry.errors import ArtifactError, DatasetNotFound, EnvironmentRefused, did_you_mean
+from pytupli_registry.errors import ArtifactError, BenchmarkNotFound, EnvironmentRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from pytupli_registry.environments.building import BuildPlan
 
 __all__ = ["Benchmark"]
-
-_RANDOM = "random"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +115,11 @@ class Benchmark:
             SpaceError: a space cannot be kept in a dataset.
             EnvironmentRefused: the environment cannot be built from what was written down.
         """
+        check_environment(env)
+        if share and not private:
+            raise ArtifactError(
+                "share= goes with private=True.", hint="Otherwise every argument is shared: leave it out."
+            )
         spool = ArtifactSpool()
         local_directory(name)
         if private:
@@ -183,8 +186,10 @@ class Benchmark:
         """
         target = local_directory(self.name) if directory is None else Path(directory).expanduser()
         save_benchmark(self.specification, self._locate, target, replace=replace)
-        self._copy_datasets(target, self.dataset_names if datasets is True else tuple(datasets or ()))
-        listed = {name: self._listed(target, name) for name in self._names_in(target)}
+        wanted = self.dataset_names if datasets is True else names_of(datasets or ())
+        told = not self.specification.data_only
+        datasets_.copy_datasets(self._data_home, target, wanted, self.name, tell_environment=told)
+        listed = datasets_.dataset_entries(target, self.specification.datasets)
         if listed != self.specification.datasets:
             relisted = self.specification.model_copy(update={"datasets": listed})
             save_benchmark(relisted, lambda entry: verified_path(entry, target), target)
@@ -255,7 +260,7 @@ class Benchmark:
         *,
         episodes: int | None = None,
         lanes: int = 8,
-        run: str | None = None,
+        run: str | int | None = None,
         allow: Iterable[str] = (),
         consent: Iterable[str] = (),
         advance: Callable[[int], None] | None = None,
@@ -273,20 +278,23 @@ class Benchmark:
             advance: called with 1 after each episode.
 
         Raises:
-            ArtifactError: there is no policy of that name.
+            ArtifactError: there is no policy of that name, or no such number of episodes.
             EnvironmentRefused: as in :meth:`make`.
         """
         protocol = self.specification.evaluation
         if episodes is not None:
-            protocol = EvaluationProtocol(**{**protocol.model_dump(), "episodes": episodes})
-        acting, described = self._acting(policy, consent)
+            facts = {**protocol.model_dump(), "episodes": episodes}
+            protocol = checked(EvaluationProtocol, facts, "an evaluation protocol")
+        acting, named = self._acting(policy, consent)
+        run = None if run is None else str(run)
+        described = checked(PolicyIdentity, {**named.model_dump(), "run": run}, "the identity of a policy")
         return evaluate(
             self._maker(allow, consent),
             acting,
             protocol,
             lanes=lanes,
             identity=BenchmarkIdentity(name=self.name, sha256=self.identity),
-            described=described.model_copy(update={"run": run}),
+            described=described,
             reference_scores=self.specification.reference_scores,
             distributions=self._building().distributions,
             advance=advance,
@@ -295,7 +303,7 @@ class Benchmark:
     @property
     def dataset_names(self) -> tuple[str, ...]:
         """The names of its datasets that are here, ``summer-v0``."""
-        return self._names_in(self._data_home)
+        return datasets_.dataset_names(self._data_home)
 
     def dataset(self, name: str) -> Dataset:
         """Open one of its datasets.
@@ -304,7 +312,7 @@ class Benchmark:
             DatasetNotFound: there is none of that name here.
             FormatError: its files are damaged or unsafe.
         """
-        return datasets.open_dataset(self._data_home, name)
+        return datasets_.open_dataset(self._data_home, name)
 
     def policy(self, name: str, *, consent: Iterable[str] = ()) -> Policy:
         """Load one of its policies.
@@ -314,7 +322,7 @@ class Benchmark:
             AdapterError: nothing installed reads its format.
             ConsentRequired: its format can hold code, and nobody consented to this file.
         """
-        entry = self._policy_entry(name)
+        entry = policy_entry(self.specification, name)
         artifact = self.specification.artifacts[entry.artifact]
         return load_policy(
             self._locate(artifact),
@@ -332,7 +340,7 @@ class Benchmark:
             ArtifactError: there is none of that name.
             FormatError: the file is not what ``benchmark.json`` says.
         """
-        return self._locate(self.specification.artifacts[self._policy_entry(name).artifact])
+        return self._locate(self.specification.artifacts[policy_entry(self.specification, name).artifact])
 
     def artifact(self, name: str) -> Any:  # noqa: ANN401 - whatever was kept
         """Return the value of an artifact: what the environment's constructor gets.
@@ -351,7 +359,7 @@ class Benchmark:
         algorithm: str = "",
         dataset: str | None = None,
         description: str = "",
-        score: float | None = None,
+        score: float | Evaluation | None = None,
     ) -> Self:
         """Return the benchmark with a trained policy.
 
@@ -361,30 +369,31 @@ class Benchmark:
             algorithm: what trained it.
             dataset: what it was trained on.
             description: anything else worth knowing.
-            score: its mean return under the protocol, see :meth:`evaluate`.
+            score: its mean return under the protocol, or the evaluation that measured it, see :meth:`evaluate`.
 
         Raises:
             AdapterError: nothing installed knows the format, or how to write the algorithm.
+            ArtifactError: there is no such file, a text or number cannot be kept, or the score is of another benchmark.
         """
-        kept = kept_policy(policy, name, self._spool)
-        others = {other: entry for other, entry in self.specification.policies.items() if other != name}
-        needed = {entry.artifact for entry in others.values()} | self._artifacts_beside_policies()
-        artifacts = {found: entry for found, entry in self.specification.artifacts.items() if found in needed}
-        artifact = free_name(kept.artifact, self._spool.entries[kept.artifact], artifacts)
-        artifacts[artifact] = self._spool.entries[kept.artifact]
-        others[name] = PolicyEntry(
-            artifact=artifact,
-            format=kept.format,
-            algorithm=algorithm,
-            dataset=dataset,
-            description=description,
-            score=score,
-        )
-        return self._with(policies=others, artifacts=artifacts)
+        mean = self._measured(score).mean if isinstance(score, Evaluation) else score
+        facts = {"algorithm": algorithm, "dataset": dataset, "description": description, "score": mean}
+        return self._with(**with_policy_file(self.specification, policy, name, facts, self._spool))
 
-    def with_reference_scores(self, **scores: ReferenceScore) -> Self:
-        """Return the benchmark with scores that others are measured against: ``random=…, expert=…``."""
-        return self._with(reference_scores={**self.specification.reference_scores, **scores})
+    def with_reference_scores(self, **scores: ReferenceScore | Evaluation) -> Self:
+        """Return the benchmark with scores that others are measured against.
+
+        ::
+
+            bench.with_reference_scores(random=bench.evaluate("random"), expert=bench.evaluate(controller)).save()
+
+        Raises:
+            ArtifactError: an evaluation is of another benchmark, or it is no score.
+        """
+        given = {
+            name: self._measured(score) if isinstance(score, Evaluation) else score
+            for name, score in scores.items()
+        }
+        return self._with(reference_scores={**self.specification.reference_scores, **given})
 
     def with_facts(self, **facts: Any) -> Self:  # noqa: ANN401 - the fields of BenchmarkSpecification
         """Return the benchmark with other texts, tags, metadata, licence and the like.
@@ -399,20 +408,35 @@ class Benchmark:
         return differences(self.specification, other.specification)
 
     def delete(self, *, datasets: bool = False) -> None:
-        """Delete the benchmark from disk; its datasets stay unless they are to go, too.
+        """Delete the benchmark from the directory that it was loaded from; its datasets stay unless they are to go, too.
 
         Raises:
+            BenchmarkNotFound: it was loaded from none.
             WriteError: the directory cannot be changed.
         """
-        if self.directory is not None:
-            delete_benchmark(self.directory, datasets=datasets)
+        if self.directory is None:
+            hint = f"Load what was saved, and delete that: Benchmark.load({self.name!r}).delete()."
+            raise BenchmarkNotFound(self.name, "any directory that this one was loaded from", hint=hint)
+        delete_benchmark(self.directory, datasets=datasets)
 
-    def _artifacts_beside_policies(self) -> set[str]:
-        """Return the artifacts that are there for something else than a policy."""
-        of_policies = {entry.artifact for entry in self.specification.policies.values()}
-        return set(self.specification.needed_artifacts()) | (
-            self.specification.artifacts.keys() - of_policies
-        )
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Benchmark) and self.specification == other.specification
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.identity))
+
+    def __repr__(self) -> str:
+        where = "not saved" if self.directory is None else f"in {self.directory}"
+        return f"<Benchmark {self.name}: {self.specification.environment.id}, {where}>"
+
+    def _measured(self, score: Evaluation) -> ReferenceScore:
+        if score.benchmark is None or score.benchmark.sha256 != self.identity:
+            where = score.benchmark.name if score.benchmark else score.environment
+            raise ArtifactError(
+                f"The evaluation of {score.policy.name!r} was on another benchmark ({where!r:.100}) than {self.name!r}.",
+                hint="Measure it on this one: bench.evaluate(policy).",
+            )
+        return score.as_reference()
 
     def _with(self, **facts: Any) -> Self:  # noqa: ANN401
         made = specify({**dict(self.specification), **facts})
@@ -435,8 +459,7 @@ class Benchmark:
         return Building(self.specification, self._home(), own=bool(self._own_modules))
 
     def _permissions(self, allow: Iterable[str], consent: Iterable[str]) -> Permissions:
-        allowed = (allow,) if isinstance(allow, str) else allow
-        return Permissions.from_environment((*allowed, *self._own_modules), consent)
+        return Permissions.from_environment((*names_of(allow), *self._own_modules), names_of(consent))
 
     def _home(self) -> Path:
         """Return the directory with the artifacts; those of an unsaved benchmark are put into a temporary one."""
@@ -456,43 +479,11 @@ class Benchmark:
     def _data_home(self) -> Path:
         return local_directory(self.name) if self.directory is None else self.directory
 
-    def _names_in(self, directory: Path) -> tuple[str, ...]:
-        return datasets.dataset_names(directory)
-
-    def _listed(self, directory: Path, name: str) -> DatasetEntry:
-        found = datasets.dataset_entry(directory, name)
-        known = self.specification.datasets.get(name)
-        return (
-            found
-            if known is None or not known.description
-            else found.model_copy(update={"description": known.description})
-        )
-
-    def _copy_datasets(self, target: Path, names: Sequence[str]) -> None:
-        home = self._data_home
-        for name in names:
-            if home.resolve() == target.resolve():
-                if name not in self._names_in(home):
-                    raise DatasetNotFound(name, str(home), known=self._names_in(home))
-                continue
-            datasets.copy_dataset(
-                home, target, name, self.name, tell_environment=not self.specification.data_only
-            )
-
-    def _policy_entry(self, name: str) -> PolicyEntry:
-        if name not in self.specification.policies:
-            known = self.specification.policies
-            raise ArtifactError(
-                f"The benchmark {self.name!r} has no policy {name!r:.100}.",
-                hint=did_you_mean(name, known) or f"It has: {', '.join(known) or 'none'}.",
-            )
-        return self.specification.policies[name]
-
     def _acting(self, policy: Any, consent: Iterable[str]) -> tuple[Any, PolicyIdentity]:  # noqa: ANN401
-        if policy == _RANDOM and isinstance(policy, str) and _RANDOM not in self.specification.policies:
-            return RandomPolicy(self.action_space), PolicyIdentity(name=_RANDOM)
+        if policy == RANDOM and isinstance(policy, str) and RANDOM not in self.specification.policies:
+            return RandomPolicy(self.action_space), PolicyIdentity(name=RANDOM)
         if isinstance(policy, str):
-            entry = self._policy_entry(policy)
+            entry = policy_entry(self.specification, policy)
             sha256 = self.specification.artifacts[entry.artifact].sha256
             return self.policy(policy, consent=consent), PolicyIdentity(
                 name=policy, sha256=sha256, format=entry.format

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
-
 from pytupli_registry.benchmarks.arguments import decode_arguments
 from pytupli_registry.benchmarks.artifacts.files import open_verified
 from pytupli_registry.benchmarks.artifacts.reader import ArtifactReader
 from pytupli_registry.benchmarks.spaces import space_of
 from pytupli_registry.environments.building import BuildPlan, build, plan_build
-from pytupli_registry.environments.requirements import check_requirements
+from pytupli_registry.environments.requirements import check_requirements, parse_requirement
 from pytupli_registry.environments.shipped_code import ShippedCode
 from pytupli_registry.environments.specification import EnvironmentSpecification, WrapperSpecification
 from pytupli_registry.errors import EnvironmentRefused
@@ -30,7 +28,7 @@ CODE = "code"
 
 
 class Building:
-    """How the environment of one benchmark is built.
+    """How the environment of one benchmark is built, once or for every episode of an evaluation.
 
     Args:
         specification: what ``benchmark.json`` says.
@@ -43,11 +41,16 @@ class Building:
         self._specification = specification
         self._directory = directory
         self._own = own
+        self._reader = ArtifactReader(directory, specification.artifacts)
 
     @property
     def distributions(self) -> tuple[str, ...]:
-        """The names of the distributions that the benchmark requires."""
-        return tuple(Requirement(entry.requirement).name for entry in self._specification.requirements)
+        """The names of the distributions that the benchmark requires.
+
+        Raises:
+            FormatError: one is no requirement.
+        """
+        return tuple(parse_requirement(entry.requirement).name for entry in self._specification.requirements)
 
     def plan(self, permissions: Permissions) -> BuildPlan:
         """Say what building would run; nothing is imported or built."""
@@ -63,7 +66,7 @@ class Building:
 
     def _environment(self) -> EnvironmentSpecification:
         told = self._specification.environment
-        reader = ArtifactReader(self._directory, self._specification.artifacts)
+        reader = self._reader
         kwargs = decode_arguments(told.kwargs, reader)
         wrappers = tuple(
             WrapperSpecification(wrapper.name, wrapper.entry_point, decode_arguments(wrapper.kwargs, reader))

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import gymnasium
     from gymnasium.envs.registration import EnvSpec
 
-__all__ = ["capture"]
+__all__ = ["capture", "check_environment"]
 
 _PICTURES = "AddRenderObservation"
+_ELSEWHERE = "Put it into a module of its own, or share the interface only: private=True."
 
 
 @dataclass(slots=True)
@@ -31,6 +32,22 @@ class _Around:
     max_episode_steps: int | None
     order_enforce: bool
     wrappers: list[WrapperSpecification]
+
+
+def check_environment(env: object) -> None:
+    """Refuse what is no single environment: an id, a class, a vector environment, one of the old ``gym``.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    import gymnasium  # noqa: PLC0415 - loading a benchmark must not cost Gymnasium's import
+
+    if not isinstance(env, gymnasium.Env):
+        what = f"the class {env.__qualname__}" if isinstance(env, type) else f"a {type(env).__qualname__}"
+        raise ArtifactError(
+            f"A benchmark is made of one gymnasium.Env, and this is {what}.",
+            hint="Give what gymnasium.make returns, or what your environment's class returns when it is called.",
+        )
 
 
 def capture(
@@ -99,12 +116,21 @@ def _around(env: gymnasium.Env[Any, Any]) -> _Around:
 
 def _recorded(wrapper: gymnasium.Wrapper[Any, Any, Any, Any]) -> dict[str, Any]:
     saved = _saved_kwargs(wrapper)
+    if saved is None and _takes_nothing_else(type(wrapper)):
+        return {}
     if saved is None:
         raise ArtifactError(
             f"The wrapper {type(wrapper).__name__} does not say what arguments it was made with.",
             hint="Let it inherit from gymnasium.utils.RecordConstructorArgs and call its __init__ with the arguments.",
         )
     return {name: value for name, value in saved.items() if name != "env"}
+
+
+def _takes_nothing_else(wrapper: type) -> bool:
+    """Whether a wrapper is made with what it wraps, and there can be no other argument."""
+    parameters = list(inspect.signature(wrapper).parameters.values())
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return len(parameters) == 1 and parameters[0].kind in named
 
 
 def _saved_kwargs(made: object) -> dict[str, Any] | None:
@@ -153,15 +179,21 @@ def _unknown_arguments(env: gymnasium.Env[Any, Any]) -> ArtifactError:
 
 def _entry_point(env: gymnasium.Env[Any, Any], spec: EnvSpec | None) -> str:
     if spec is not None and isinstance(spec.entry_point, str):
+        _refuse_main(*spec.entry_point.partition(":")[::2])
         return spec.entry_point
     return _importable(type(env) if spec is None or spec.entry_point is None else spec.entry_point)
 
 
 def _importable(thing: Any) -> str:  # noqa: ANN401 - a class, or the function an environment was registered with
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str) or "<" in name or module == "__main__":
-        raise ArtifactError(
-            f"{name or thing!r} is defined in {module or 'no module'}, where nobody else can import it from.",
-            hint="Put it into a module of its own, or share the interface only: private=True.",
-        )
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise ArtifactError(f"{thing!r:.160} has no name to import it by.", hint=_ELSEWHERE)
+    _refuse_main(module, name)
     return f"{module}:{name}"
+
+
+def _refuse_main(module: str, name: str) -> None:
+    if "<" in name or module == "__main__":
+        raise ArtifactError(
+            f"{name!r} is defined in {module}, where nobody else can import it from.", hint=_ELSEWHERE
+        )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Named
-from pydantic import ValidationError
 
 from pytupli_registry.benchmarks.arguments import encode_arguments
 from pytupli_registry.benchmarks.building import CODE
 from pytupli_registry.benchmarks.capture import capture
+from pytupli_registry.benchmarks.facts import checked, names_of
 from pytupli_registry.benchmarks.spaces import describe_space
 from pytupli_registry.benchmarks.specification import (
     BenchmarkSpecification,
@@ -101,7 +101,7 @@ def describe_interface(
         ArtifactError: a shared argument does not exist or cannot be kept.
     """
     spec = env.spec
-    wanted = tuple(share)
+    wanted = names_of(share)
     if wanted:
         given = capture(env, name, arguments).kwargs if arguments is None else arguments
         for argument in wanted:
@@ -125,16 +125,9 @@ def specify(facts: Mapping[str, Any]) -> BenchmarkSpecification:
     """Return the specification of these facts, or say which of them cannot be.
 
     Raises:
-        ArtifactError: a name, a text or a number is not what ``benchmark.json`` can hold.
+        ArtifactError: there is no such fact, or it is not what ``benchmark.json`` can hold.
     """
-    try:
-        return BenchmarkSpecification(**facts)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors(include_url=False)
-        )
-        raise ArtifactError(f"This cannot be a benchmark: {problems:.1000}.") from error
+    return checked(BenchmarkSpecification, facts, "a benchmark")
 
 
 def _ship(code: Sequence[ModuleType | Path], spool: ArtifactSpool) -> tuple[str, ...]:
@@ -155,7 +148,7 @@ def _modules(captured: EnvironmentSpecification) -> tuple[str, ...]:
 def _requirements(modules: Iterable[str], written: Iterable[str]) -> tuple[Requirement, ...]:
     """Join what the owner wrote down with what the modules come from; what is written wins."""
     found = {Named(text).name.lower(): (text, recorded) for text, recorded in requirements_of(modules)}
-    for text in written:
+    for text in names_of(written):
         try:
             name = Named(text).name.lower()
         except InvalidRequirement as error:

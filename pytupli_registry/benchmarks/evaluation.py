@@ -82,8 +82,13 @@ def evaluate(
     Raises:
         AdapterError: the policy is none that anything installed knows.
         EpisodeError: an episode does not end, a reward is not finite, or there are not as many actions as lanes.
+        PytupliError: the references ``random`` and ``expert`` are equal.
     """
     chosen = protocol or EvaluationProtocol()
+    references = dict(reference_scores or {})
+    comparable = references.keys() >= {"random", "expert"}
+    if comparable:  # if there is no way to normalise, that is told before hours have passed
+        normalised_returns([0.0], references)
     stage = _Stage(make_env, max(1, min(lanes, chosen.episodes)), max_steps, fresh, advance)
     with stage.stack:
         first = stage.open()
@@ -92,9 +97,7 @@ def evaluate(
             result for seeds in stage.rounds(chosen) for result in stage.run(acting, seeds, chosen.discount)
         ]
         environment = "" if first.spec is None else first.spec.id
-    references = dict(reference_scores or {})
     returns = [episode.total_return for episode in episodes]
-    comparable = references.keys() >= {"random", "expert"}
     return Evaluation(
         benchmark=identity,
         environment=environment,
@@ -127,7 +130,13 @@ class _Lane:
         self.observation, _ = self.env.reset(seed=self.seed)
 
     def step(self, action: Any) -> float:  # noqa: ANN401 - an element of the action space
-        self.observation, reward, terminated, truncated, _ = self.env.step(action)
+        try:
+            self.observation, reward, terminated, truncated, _ = self.env.step(action)
+        except Exception as error:
+            error.add_note(
+                f"{self.told} raised this at step {len(self.rewards)}, for the action {action!r:.160}."
+            )
+            raise
         self.rewards.append(float(reward))
         self.terminated, self.truncated = bool(terminated), bool(truncated)
         if not abs(self.rewards[-1]) <= LARGEST:  # NaN is not either

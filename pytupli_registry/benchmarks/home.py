@@ -19,6 +19,7 @@ __all__ = ["find_benchmark", "local_benchmarks", "local_directory"]
 
 _MAX_DEPTH = 4
 _PROJECT = "benchmarks"
+_KIND = "benchmark's name"
 # Minari takes no namespace of one letter, and `data` is where it keeps a dataset's files.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{1,95}")
 
@@ -35,12 +36,13 @@ def find_benchmark(reference: str | os.PathLike[str]) -> Path:
         InvalidReference: it names a dataset, a revision or the Hub.
     """
     if not isinstance(reference, str) or reference.startswith((".", "~", os.sep)):
-        directory = Path(reference).expanduser()
+        directory = _expanded(Path(reference))
         if _holds_benchmark(directory):
             return directory
-        raise BenchmarkNotFound(
-            str(reference), f"{directory.parent}", hint=f"A benchmark's directory holds a {FILE_NAME}."
-        )
+        hint = f"A benchmark's directory holds a {FILE_NAME}."
+        if directory.name == FILE_NAME and directory.is_file():
+            hint = f"Give the directory that it is in: {directory.parent}."
+        raise BenchmarkNotFound(str(reference), f"{directory.parent.absolute()}", hint=hint)
     return _find_named(reference)
 
 
@@ -53,7 +55,8 @@ def local_directory(name: str) -> Path:
     if not _NAME.fullmatch(name) or name == "data":
         raise InvalidReference(
             name,
-            "it cannot be a benchmark's name",
+            "it could not be a folder's and a Minari namespace's",
+            kind=_KIND,
             hint="Use two or more letters, digits, '-' and '_', and not 'data'.",
         )
     return ClientConfig.from_environment().datasets_path / name
@@ -81,20 +84,32 @@ def _segments(text: str) -> tuple[str, ...]:
     reference = Reference.parse(text.rstrip("/"))
     if reference.scheme == "hf" or reference.revision is not None or reference.dataset is not None:
         what = "a dataset" if reference.dataset is not None else "the Hub, which this version does not read"
-        raise InvalidReference(text, f"it names {what}", hint="Give a benchmark's name or directory.")
+        raise InvalidReference(
+            text, f"it names {what}", kind=_KIND, hint="Give a benchmark's name or directory."
+        )
     return reference.namespace
 
 
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody of that name has a home
+        return path
+
+
 def _holds_benchmark(directory: Path) -> bool:
-    return (directory / FILE_NAME).is_file()
+    try:
+        return (directory / FILE_NAME).is_file()
+    except OSError:  # a name that is too long, or somebody else's directory
+        return False
 
 
 def _below(directory: Path, depth: int) -> Iterator[Path]:
     if depth and _holds_benchmark(directory):
         yield directory
-    if depth >= _MAX_DEPTH or (directory / "data").exists():
-        return
     try:
+        if depth >= _MAX_DEPTH or (directory / "data").exists():
+            return
         children = [child for child in directory.iterdir() if child.is_dir() and not child.is_symlink()]
     except OSError:  # no store yet, or somebody else's directory
         return

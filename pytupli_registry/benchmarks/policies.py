@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "POLICY_GROUP",
+    "RANDOM",
     "FunctionPolicy",
     "Policy",
     "PolicyFormats",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 POLICY_GROUP = "pytupli_registry.policies"
+RANDOM = "random"  # the name that stands for this policy wherever one is named
 
 _LOGGER = logging.getLogger(__name__)
 _CHUNK = 1 << 20
@@ -279,7 +281,7 @@ def load_policy(
             f"Loading the policy {path.name} runs code that is in the file (format {name!r}).",
             hashes=[sha256],
             runs=[f"{name} file {path.name}, SHA-256 {sha256}"],
-            hint=f"If you trust where it comes from, consent to {sha256}.",
+            hint=f"If you trust where it comes from: consent=[{sha256!r}].",
         )
     with tempfile.TemporaryDirectory(prefix="pytupli-policy-") as private:
         copied = Path(private) / f"policy{plugin.suffixes.get(name, '')}"

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytupli_registry.benchmarks.policies import policy_formats, save_policy
-from pytupli_registry.errors import AdapterError
+from pytupli_registry.benchmarks.facts import checked
+from pytupli_registry.benchmarks.policies import RANDOM, as_policy, policy_formats, save_policy
+from pytupli_registry.benchmarks.spaces import space_of
+from pytupli_registry.benchmarks.specification import PolicyEntry
+from pytupli_registry.errors import AdapterError, ArtifactError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytupli_registry.benchmarks.artifacts.spool import ArtifactSpool
-    from pytupli_registry.benchmarks.specification import ArtifactEntry
+    from pytupli_registry.benchmarks.specification import ArtifactEntry, BenchmarkSpecification
 
-__all__ = ["POLICY", "PolicyFile", "free_name", "kept_policy"]
+__all__ = ["POLICY", "PolicyFile", "free_name", "kept_policy", "policy_entry", "with_policy_file"]
 
 POLICY = "policy"
 _DEFAULT_SUFFIX = ".d3"
@@ -34,6 +37,59 @@ class PolicyFile:
 
     artifact: str
     format: str
+
+
+def policy_entry(specification: BenchmarkSpecification, name: str) -> PolicyEntry:
+    """Return what ``benchmark.json`` says of a policy.
+
+    Raises:
+        ArtifactError: there is none of that name.
+    """
+    known = specification.policies
+    if name not in known:
+        raise ArtifactError(
+            f"The benchmark {specification.name!r} has no policy {name!r:.100}.",
+            hint=did_you_mean(name, (*known, RANDOM)) or f"It has: {', '.join(known) or 'none'}.",
+        )
+    return known[name]
+
+
+def with_policy_file(
+    specification: BenchmarkSpecification,
+    policy: Any,  # noqa: ANN401 - a path, or an algorithm
+    name: str,
+    facts: Mapping[str, Any],
+    spool: ArtifactSpool,
+) -> dict[str, Any]:
+    """Return the policies and artifacts of a benchmark that has one policy more, or another one of that name.
+
+    Args:
+        specification: of the benchmark as it is.
+        policy: as :func:`kept_policy` takes it.
+        name: of the policy.
+        facts: the other fields of its entry.
+        spool: takes its file.
+
+    Raises:
+        AdapterError: as :func:`kept_policy`; or the algorithm cannot act in this environment.
+        ArtifactError: the file cannot be kept, or a fact is not what it has to be.
+    """
+    if not isinstance(policy, str | os.PathLike):  # what cannot act here is no policy of it
+        environment = specification.environment
+        as_policy(policy, space_of(environment.observation_space), space_of(environment.action_space))
+    kept = kept_policy(policy, name, spool)
+    others = {other: entry for other, entry in specification.policies.items() if other != name}
+    replaced = {entry.artifact for entry in specification.policies.values()}
+    needed = {*specification.needed_artifacts(), *(entry.artifact for entry in others.values())}
+    artifacts = {
+        found: entry
+        for found, entry in specification.artifacts.items()
+        if found in needed or found not in replaced
+    }
+    artifact = free_name(kept.artifact, spool.entries[kept.artifact], artifacts)
+    artifacts[artifact] = spool.entries[kept.artifact]
+    entry = checked(PolicyEntry, {**facts, "artifact": artifact, "format": kept.format}, "a policy's entry")
+    return {"policies": {**others, name: entry}, "artifacts": artifacts}
 
 
 def kept_policy(policy: Any, name: str, spool: ArtifactSpool) -> PolicyFile:  # noqa: ANN401 - a path, or an algorithm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
@@ -28,6 +29,7 @@ _MAX_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 64
 _SHOWN_PROBLEMS = 10
 _FORMAT = "pytupli-benchmark"
+_SURROGATE = "\\ud"
 
 
 def read_specification(directory: Path) -> BenchmarkSpecification:
@@ -95,7 +97,17 @@ def _load(text: str, path: str) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise FormatError(path, "it is not a JSON object")
     _check_depth(loaded, path)
+    _check_texts(loaded, text, path)
     return loaded
+
+
+def _check_texts(loaded: dict[str, Any], text: str, path: str) -> None:
+    """Refuse half of a surrogate pair, which JSON can spell and UTF-8 cannot: nobody could save it again."""
+    try:
+        if _SURROGATE in text.lower():
+            json.dumps(loaded, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise FormatError(path, "a text in it is half of a surrogate pair") from error
 
 
 def _refuse_constant(word: str) -> NoReturn:
@@ -106,8 +118,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Two readers may take different ones of two equal keys: what one checks the other would not use."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"the key {twice!r:.80} stands twice in one object")
     return made
 

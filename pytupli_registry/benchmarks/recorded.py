@@ -12,7 +12,7 @@ from pytupli_registry.benchmarks.rollouts import read_rollouts, record_rollouts,
 from pytupli_registry.benchmarks.spaces import expanded
 from pytupli_registry.benchmarks.specification import Rollouts
 from pytupli_registry.dataset.spaces import leaf_spaces
-from pytupli_registry.errors import ArtifactError
+from pytupli_registry.errors import ArtifactError, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,14 @@ def record(
 
 
 def read_recorded(
-    specification: BenchmarkSpecification, locate: Callable[[ArtifactEntry], Path]
+    specification: BenchmarkSpecification, locate: Callable[[ArtifactEntry], Path], *, complete: bool = True
 ) -> tuple[Episode, ...]:
     """Read the rollouts of a benchmark.
+
+    Args:
+        specification: what ``benchmark.json`` says.
+        locate: tells where the content of an artifact is.
+        complete: whether there have to be as many as it says.
 
     Raises:
         ArtifactError: it has none.
@@ -69,12 +74,12 @@ def read_recorded(
             f"The benchmark {specification.name!r} has no recorded rollouts to compare with.",
             hint="Verify one of its datasets, or ask its owner to record some.",
         )
-    environment = specification.environment
-    return read_rollouts(
-        locate(specification.artifacts[specification.rollouts.artifact]),
-        expanded(environment.observation_space),
-        expanded(environment.action_space),
-    )
+    environment, told = specification.environment, specification.rollouts
+    path = locate(specification.artifacts[told.artifact])
+    found = read_rollouts(path, expanded(environment.observation_space), expanded(environment.action_space))
+    if complete and len(found) != told.episodes:
+        raise FormatError(path, f"it holds {len(found)} rollouts, and not {told.episodes}")
+    return found
 
 
 def _bytes_per_step(specification: BenchmarkSpecification) -> int:

@@ -10,6 +10,8 @@ import numpy as np
 
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, flatten
 from pytupli_registry.dataset.spaces import LeafSpace, from_gymnasium, leaf_spaces
+from pytupli_registry.environments.arguments import objections
+from pytupli_registry.environments.permissions import Permissions
 from pytupli_registry.errors import SpaceError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = ["Difference", "Drift", "Outcome", "Tolerance", "replay"]
 
 Outcome = Literal["identical", "within tolerance", "different", "not replayable"]
 Shown = str | int | float | bool
+NO_SEED = "it was recorded without a seed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +109,26 @@ def replay(
         cut_outside: whether the recorder may have truncated the last step itself; it is no difference then that the
             environment does not.
     """
-    if episode.seed is None:
-        return Drift(episode.episode_id, "not replayable", reason="it was recorded without a seed")
+    obstacle = _obstacle(episode)
+    if obstacle:
+        return Drift(episode.episode_id, "not replayable", reason=obstacle)
     problem = _unlike_spaces(env, episode, skip)
     if problem:
         return Drift(episode.episode_id, "different", reason=problem)
     run = _Run(episode, skip)
     run.play(env)
     return _judge(run, episode, tolerance or Tolerance(), cut_outside=cut_outside)
+
+
+def _obstacle(episode: Episode) -> str:
+    """Return what keeps an episode from being replayed, or an empty text; options are arguments that data brings."""
+    if episode.seed is None:
+        return NO_SEED
+    if episode.seed < 0 or not len(episode):
+        return "it has no steps" if not len(episode) else f"its seed is {episode.seed}"
+    for objection in objections(dict(episode.options or {}), Permissions()):
+        return f"an option of its reset is {objection.problem}"
+    return ""
 
 
 def _unlike_spaces(env: gymnasium.Env[Any, Any], episode: Episode, skip: Collection[str]) -> str:

@@ -14,7 +14,7 @@ from pytupli_registry.benchmarks.statistics import Statistics, describe
 from pytupli_registry.errors import PytupliError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytupli_registry.benchmarks.results import EpisodeResult, Evaluation
 
@@ -127,7 +127,7 @@ def _task(evaluation: Evaluation) -> str:
     return evaluation.environment if benchmark is None else f"{benchmark.name} ({benchmark.sha256[:12]})"
 
 
-def summarise(evaluations: Sequence[Evaluation], *, seed: int = 0) -> Summary:
+def summarise(evaluations: Iterable[Evaluation], *, seed: int = 0) -> Summary:
     """Compute figures over the training runs of one algorithm, on one benchmark or on several.
 
     A run's score on a benchmark is the mean over its episodes, normalised where the references are known. The
@@ -143,6 +143,7 @@ def summarise(evaluations: Sequence[Evaluation], *, seed: int = 0) -> Summary:
         PytupliError: there is no evaluation, benchmarks have different numbers of runs, a run is there twice, or
             returns of several benchmarks cannot be normalised.
     """
+    evaluations = tuple(evaluations)
     if not evaluations:
         raise PytupliError("There is no evaluation to summarise.")
     tasks = _by_task(evaluations)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pytupli_registry.benchmarks.scores import normalised_score
-from pytupli_registry.benchmarks.specification import (  # noqa: TC001 - pydantic reads the annotations
+from pytupli_registry.benchmarks.specification import (
     EvaluationProtocol,
     ReferenceScore,
 )
@@ -157,6 +157,37 @@ class Evaluation(_Entry):
         """
         returns = (episode.total_return for episode in self.episodes)
         return tuple(normalised_returns(returns, self.reference_scores))
+
+    @property
+    def summary(self) -> str:
+        """What came out, in one line, with 95 % confidence intervals."""
+        where = self.benchmark.name if self.benchmark else self.environment
+        figures = {"return": self.returns, "normalised score": self.normalised}
+        told = ", ".join(
+            f"{name} {found.mean.value:.5g} [{found.mean.low:.5g}, {found.mean.high:.5g}]"
+            for name, found in figures.items()
+            if found is not None
+        )
+        return f"{self.policy.name or 'a policy'} on {where or 'an environment'}: {told}, {len(self.episodes)} episodes"
+
+    def __repr__(self) -> str:
+        return f"<Evaluation: {self.summary}>"  # its fields are an entry for every episode
+
+    __str__ = __repr__
+
+    def as_reference(self, source: str = "") -> ReferenceScore:
+        """Return the score that others are measured against, where this is the random or the expert policy.
+
+        Args:
+            source: which policy this is; its name here if empty.
+        """
+        return ReferenceScore(
+            mean=self.returns.mean.value,
+            std=self.returns.std,
+            episodes=self.protocol.episodes,
+            seed=self.protocol.seed,
+            source=source or self.policy.name,
+        )
 
     def to_json(self) -> str:
         """Return the result file's text; the same evaluation is the same text."""

@@ -103,7 +103,11 @@ def record_rollouts(
     found = []
     for number, seed in enumerate(seeds):
         with make_env() as env:
-            found.append(_rollout(env, number, int(seed), max_steps))
+            try:
+                found.append(_rollout(env, number, int(seed), max_steps))
+            except Exception as error:
+                error.add_note(f"It came of a rollout with random actions, reset with the seed {seed}.")
+                raise
     return tuple(found)
 
 

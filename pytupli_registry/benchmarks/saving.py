@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 from pytupli_registry.benchmarks.artifacts.files import store_artifact
+from pytupli_registry.benchmarks.datasets import dataset_names
 from pytupli_registry.benchmarks.identity import identity_of
 from pytupli_registry.benchmarks.reading import FILE_NAME, read_specification, specification_to_json
 from pytupli_registry.errors import BenchmarkExists, WriteError
@@ -13,7 +15,7 @@ from pytupli_registry.storage.durable import hold_lock, make_directories, write_
 from pytupli_registry.storage.namespaces import NAMESPACE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from pytupli_registry.benchmarks.specification import ArtifactEntry, BenchmarkSpecification
@@ -23,6 +25,7 @@ __all__ = ["ARTIFACTS", "delete_benchmark", "save_benchmark"]
 ARTIFACTS = "artifacts"
 _LOCK = ".benchmark.lock"
 _CARD = "README.md"
+_DIGITS = re.compile("[0-9a-f]{16}")  # an artifact's directory, see ArtifactEntry.path
 
 
 def save_benchmark(
@@ -54,7 +57,7 @@ def save_benchmark(
             if not (directory / NAMESPACE_NAME).exists():
                 write_durably(directory / NAMESPACE_NAME, "{}")
             write_durably(directory / FILE_NAME, specification_to_json(specification))
-            _drop_unused(specification, directory)
+            _drop_artifacts(directory, {entry.sha256[:16] for entry in specification.artifacts.values()})
     except OSError as error:
         raise WriteError(
             f"The benchmark cannot be written to {directory}: {error.strerror or error}.",
@@ -74,12 +77,11 @@ def delete_benchmark(directory: Path, *, datasets: bool = False) -> None:
         with hold_lock(directory / _LOCK, wait=True):
             # The file that makes it a benchmark goes first: half a benchmark must not be found by anyone.
             (directory / FILE_NAME).unlink()
-            _remove(directory / ARTIFACTS)
+            _drop_artifacts(directory, keep=())
             if datasets:
                 _remove(directory / _CARD)
-                for child in list(directory.iterdir()):
-                    if (child / "data").is_dir() and not child.is_symlink():
-                        _remove(child)
+                for name in dataset_names(directory):
+                    _remove(directory / name)
         (directory / _LOCK).unlink()
         if {child.name for child in directory.iterdir()} <= {NAMESPACE_NAME}:
             _remove(directory)
@@ -96,16 +98,15 @@ def _check_target(specification: BenchmarkSpecification, directory: Path, *, rep
         raise BenchmarkExists(str(directory))
 
 
-def _drop_unused(specification: BenchmarkSpecification, directory: Path) -> None:
-    """Remove what the version before needed and this one does not."""
-    used = {entry.path.split("/")[1] for entry in specification.artifacts.values()}
+def _drop_artifacts(directory: Path, keep: Collection[str]) -> None:
+    """Remove artifacts; what else somebody has in a directory of that name is not ours."""
     home = directory / ARTIFACTS
-    if not home.is_dir() or home.is_symlink():
+    if home.is_symlink() or not home.is_dir():
         return
     for child in list(home.iterdir()):
-        if child.name not in used:
+        if child.name not in keep and _DIGITS.fullmatch(child.name):
             _remove(child)
-    if not used:
+    if not any(home.iterdir()):
         home.rmdir()
 
 

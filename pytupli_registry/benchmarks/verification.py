@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pytupli_registry.benchmarks.replay import Drift, Outcome, Tolerance, replay
+from pytupli_registry.benchmarks.replay import NO_SEED, Drift, Outcome, Tolerance, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -133,7 +133,9 @@ def _worst(drifts: Sequence[Drift]) -> Outcome:
 def _told(subject: Subject, outcome: Outcome, drifts: Sequence[Drift], steps: int) -> str:
     counts = Counter(drift.outcome for drift in drifts)
     skipped = counts["not replayable"]
-    rest = f"; {_counted(skipped, subject)} without a seed" if skipped else ""
+    seedless = all(drift.reason == NO_SEED for drift in drifts if drift.outcome == "not replayable")
+    why = "without a seed" if seedless else "that cannot be replayed"
+    rest = f"; {_counted(skipped, subject)} {why}" if skipped else ""
     if outcome == "not replayable":
         return rest.removeprefix("; ") or f"there is no {subject}"
     if outcome == "identical":

@@ -100,10 +100,14 @@ def _leaf(kind: str, description: dict[str, Any], path: str) -> LeafSpace:
     if kind == "Discrete":
         if int(description["n"]) < 1:
             raise SpaceError(f"The Discrete space at {path} has no values.")
+        int(description.get("start") or 0)
         return LeafSpace(path, kind, np.dtype(np.int64), (), description)
     if kind == "MultiDiscrete":
         shape = np.shape(description["nvec"])
         _check_size(shape, path)
+        for numbers in (description["nvec"], description.get("start") or 0):
+            if np.size(numbers) and np.asarray(numbers).dtype.kind not in "iu":
+                raise SpaceError(f"The MultiDiscrete space at {path} counts with {numbers!r:.80}.")
         return LeafSpace(path, kind, _dtype(description.get("dtype", "int64"), path), shape, description)
     if kind == "MultiBinary":
         extents = description["n"]
@@ -111,8 +115,16 @@ def _leaf(kind: str, description: dict[str, Any], path: str) -> LeafSpace:
         _check_size(shape, path)
         return LeafSpace(path, kind, np.dtype(np.int8), shape, description)
     if kind == "Text":
+        _check_text(description)
         return LeafSpace(path, kind, None, (), description)
     raise SpaceError(f"The space at {path} is of the kind {kind!r}, which Minari cannot keep.")
+
+
+def _check_text(description: Mapping[str, Any]) -> None:
+    """Read what a Text space says of itself once, so that nobody trips over it later."""
+    frozenset(description["charset"])
+    int(description["max_length"])
+    int(description.get("min_length", 1))
 
 
 def _dtype(name: object, path: str) -> np.dtype[Any]:

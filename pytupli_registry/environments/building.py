@@ -77,12 +77,12 @@ def _wrapped(
 ) -> gymnasium.Env[Any, Any]:
     from gymnasium.wrappers import OrderEnforcing, TimeLimit  # noqa: PLC0415
 
-    there = _already_there(env, specification)
-    if specification.order_enforce:
-        env = OrderEnforcing(env)
-    if specification.max_episode_steps is not None:
-        env = TimeLimit(env, specification.max_episode_steps)
     try:
+        there = _already_there(env, specification)
+        if specification.order_enforce:
+            env = OrderEnforcing(env)
+        if specification.max_episode_steps is not None:
+            env = TimeLimit(env, specification.max_episode_steps)
         for wrapper, wrap in list(zip(specification.wrappers, wrappers, strict=True))[there:]:
             env = _foreign(wrapper.entry_point, wrap, {"env": env, **_wrapper_kwargs(wrapper)})
     except EnvironmentRefused:

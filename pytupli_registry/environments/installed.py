@@ -51,5 +51,7 @@ def is_among_data(spec: ModuleSpec) -> bool:
     directory = location_of(spec)
     if directory is None or directory.name in SITES:
         return False
-    homes = [directory, *(directory.parents[1:2] if directory.parent.name == "artifacts" else ())]
+    # The benchmark's directory itself may pose as a package.
+    homes = [directory, *map(Path, spec.submodule_search_locations or ())]
+    homes += directory.parents[1:2] if directory.parent.name == "artifacts" else ()
     return any((home / "benchmark.json").exists() for home in homes)

@@ -27,7 +27,7 @@ from pytupli_registry.errors import FormatError, RequirementsMissing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["check_requirements", "requirements_of"]
+__all__ = ["check_requirements", "parse_requirement", "requirements_of"]
 
 _MAX_CHARACTERS = 200
 _MAX_REQUIREMENTS = 100

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +50,11 @@ class FileIdentity:
         """Return the identity of a file, by path or open descriptor.
 
         Raises:
-            OSError: there is no such file.
+            OSError: there is no such file, or it is a pipe or a device, which nothing could be read from, or for ever.
         """
         found = os.stat(file)  # noqa: PTH116 - Path.stat takes no descriptor
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(file))
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 

@@ -281,11 +281,11 @@ def read_metadata(directory: Path) -> DatasetMetadata:
     """Read the ``metadata.json`` of a directory.
 
     Raises:
-        FormatError: it is missing or malformed.
+        FormatError: it is missing, malformed, or no regular file.
     """
     path = directory / METADATA_NAME
     try:
-        if path.stat().st_size > _MAX_METADATA:
+        if FileIdentity.of(path).size > _MAX_METADATA:
             raise FormatError(path, f"it is larger than {_MAX_METADATA} bytes")
         return DatasetMetadata.from_json(path.read_bytes(), path=str(path))
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from pytupli_registry.dataset.table import FIXED_FIELDS, EpisodeTable
 from pytupli_registry.errors import FormatError
 from pytupli_registry.filters.source import FieldValues
 from pytupli_registry.storage.arrow import from_arrow, to_arrow
+from pytupli_registry.storage.durable import replacement
 from pytupli_registry.storage.extents import MAX_FILE_BYTES, Extent, StoredLeaf, check_layout
 from pytupli_registry.storage.records import Index, LazyMapping
 from pytupli_registry.storage.statistics import has_zones
@@ -66,14 +66,10 @@ def write_index(index: Index, path: Path) -> None:
     table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
     table = table.replace_schema_metadata({_KEY: json.dumps(_header(index)).encode()})
     texts = [name for name, column in columns.items() if column.type == pa.string()]
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacement(path) as file:
         pq.write_table(
-            table, partial, row_group_size=_ROW_GROUP, compression="zstd", use_dictionary=texts or False
+            table, file, row_group_size=_ROW_GROUP, compression="zstd", use_dictionary=texts or False
         )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _columns(index: Index) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _fits(index: Index, metadata: DatasetMetadata) -> bool:
 def _keep(index: Index, directory: Path, stamps: Stamps, verified: FileIdentity) -> None:
     """Make the index on disk the one that was built, and remember that it is right for the file that was verified."""
     data_path, beside = directory / DATA_NAME, directory / INDEX_NAME
-    if beside.exists():
+    if beside.is_file():  # no pipe, which would never end
         if _says_the_same(beside, index):
             stamps.record(data_path, beside, index.data_sha256, verified)
             return

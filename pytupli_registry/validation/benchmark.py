@@ -238,7 +238,9 @@ class _Run:
             return
         path = self._specification.artifacts[rollouts.artifact].path
         try:
-            recorded = read_recorded(self._specification, lambda entry: verified_path(entry, self._directory))
+            recorded = read_recorded(
+                self._specification, lambda entry: verified_path(entry, self._directory), complete=False
+            )
         except PytupliError as error:
             self._add("error", path, _told(error))
             return

@@ -53,7 +53,8 @@ class House(gymnasium.Env):
 
 
 class Undocumented(gymnasium.Wrapper):
-    pass
+    def __init__(self, env, scale=1.0):
+        super().__init__(env)
 '''
 
 

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from pytupli_registry.benchmarks.evaluation import BenchmarkIdentity, PolicyIdentity, evaluate
 from pytupli_registry.benchmarks.policies import FunctionPolicy, RandomPolicy
 from pytupli_registry.benchmarks.specification import EvaluationProtocol, ReferenceScore
-from pytupli_registry.errors import AdapterError, EpisodeError
+from pytupli_registry.errors import AdapterError, EpisodeError, PytupliError
 
 PROTOCOL = EvaluationProtocol(episodes=7, seed=100, discount=0.9)
 
@@ -47,6 +47,15 @@ class Reach(gymnasium.Env):
 
 def approach(observation):
     return 2 if observation["at"][0] < observation["goal"][0] - 2 else 1
+
+
+def test_references_that_cannot_be_normalised_by_are_told_before_anything_runs():
+    def refuse():
+        raise AssertionError
+
+    same = {"random": ReferenceScore(mean=1.0), "expert": ReferenceScore(mean=1.0)}
+    with pytest.raises(PytupliError, match="cannot be normalised"):
+        evaluate(refuse, balance, PROTOCOL, reference_scores=same)
 
 
 CASES = {
@@ -253,6 +262,21 @@ def test_rewards_without_a_sum_are_told(reward):
 
     with pytest.raises(EpisodeError, match=r"Odd, reset with the seed 100, returned the reward .* at step 0"):
         evaluate(Odd, approach, PROTOCOL)
+
+
+class Broken(Reach):
+    def step(self, action):
+        if self.at > 1:
+            raise RuntimeError("the licence has expired")
+        return super().step(action)
+
+
+def test_what_an_environment_raises_is_told_with_its_seed_and_step():
+    with pytest.raises(RuntimeError, match="licence has expired") as caught:
+        evaluate(Broken, lambda observation: 2, PROTOCOL, lanes=1)
+    assert caught.value.__notes__ == [
+        "Broken, reset with the seed 100, raised this at step 1, for the action 2."
+    ]
 
 
 def test_as_many_actions_as_lanes():

@@ -195,6 +195,9 @@ TEXTS = {
     "nested objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
     "nested metadata": json.dumps(changed(["metadata"], {"a": json.loads("[" * 300 + "]" * 300)})),
     "a long integer": json.dumps(whole()).replace("-3.5", "1" * 100_000),
+    "a lone surrogate in metadata": json.dumps(changed(["metadata"], {"a": ["\ud800"]})),
+    "a lone surrogate for a key": json.dumps(changed(["metadata"], {"\udfff": 1})),
+    "many keys, one twice": "{" + ",".join(f'"{number}":0' for number in [*range(300_000), 299_999]) + "}",
     "a lone surrogate": json.dumps(changed(["title"], "\ud800")),
 }
 
@@ -203,6 +206,12 @@ TEXTS = {
 def test_texts_that_are_no_benchmark_are_refused(case):
     with pytest.raises(FormatError):
         specification_from_json(TEXTS[case])
+
+
+def test_pairs_of_surrogates_are_a_letter():
+    text = json.dumps(changed(["metadata"], {"a": "\N{SNAKE}"}))
+    assert "\\ud83d\\udc0d" in text
+    assert specification_from_json(text).metadata == {"a": "\N{SNAKE}"}
 
 
 def test_a_gigabyte_is_not_read(tmp_path):

@@ -208,6 +208,25 @@ def test_without_a_seed_there_is_nothing_to_replay(episodes):
     assert env.seen_actions == []
 
 
+def test_what_no_recorder_writes_is_not_replayed(episodes):
+    """Options are arguments that data brings: what may name a file or code is not handed to the environment."""
+    env = Ball()
+    endless = replace(episodes[0], rewards=np.zeros(0))
+    for episode, reason in (
+        (replace(episodes[0], seed=-1), "its seed is -1"),
+        (endless, "it has no steps"),
+        (
+            replace(episodes[0], options={"map": "/etc/passwd"}),
+            "an option of its reset is the text '/etc/passwd'",
+        ),
+        (replace(episodes[0], options={"deep": [{"a": object()}]}), "an option of its reset is a object"),
+    ):
+        drift = replay(env, episode)
+        assert (drift.outcome, drift.steps) == ("not replayable", 0)
+        assert drift.reason.startswith(reason)
+    assert not hasattr(env, "options")
+
+
 def test_options_are_given_to_the_reset(episodes):
     env = Ball()
     drift = replay(env, replace(episodes[0], options={"higher": 1.0}))

@@ -157,6 +157,10 @@ def test_a_single_run_is_told_by_its_episodes(published):
     assert summarise([normalised]).statistics.mean.value == pytest.approx(normalised.score)
 
 
+def test_runs_may_come_one_by_one(published):
+    assert summarise(run for run in [published]) == summarise([published])
+
+
 def test_what_cannot_be_summarised_is_said(published):
     with pytest.raises(PytupliError, match="no evaluation"):
         summarise([])

@@ -6,14 +6,16 @@ from collections import Counter
 
 import gymnasium
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytupli_registry.benchmarks.policies import FunctionPolicy, RandomPolicy
-from pytupli_registry.catalog.acting import NoisyPolicy
+from pytupli_registry.catalog.acting import ControllerPolicy, NoisyPolicy, load_controller
 from pytupli_registry.catalog.recipe import DatasetRecipe
 from pytupli_registry.catalog.recording import play, record, turns
 from pytupli_registry.dataset.episode import Episode
+from pytupli_registry.errors import FormatError
 
 
 class Kept(list[Episode]):
@@ -93,3 +95,34 @@ def test_noise_replaces_its_share_of_the_actions_and_repeats_itself() -> None:
     assert (first[:, 0] != first[:, 1]).any()
     noisy.begin([6])
     np.testing.assert_array_equal([noisy.act([0], [0])[0] for _ in range(2000)], first[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("point", "said"),
+    [
+        ("no_such_module_anywhere:expert", "No module named"),
+        ("benchmarks_catalog.policies.cartpole:novice", "no attribute 'novice'"),
+        ("benchmarks_catalog.policies.cartpole:__doc__", "cannot be called"),
+    ],
+)
+def test_a_controller_that_is_none(point: str, said: str) -> None:
+    with pytest.raises(FormatError, match=said) as caught:
+        load_controller(point, "tiny/benchmark.toml, at policies.expert.controller")
+    assert caught.value.message.startswith("tiny/benchmark.toml, at policies.expert.controller: ")
+
+
+def test_a_controller_remembers_by_lane() -> None:
+    class Counting:
+        def reset(self, seed: int | None = None) -> None:
+            self.count = 100 * (seed or 0)
+
+        def __call__(self, observation: object) -> int:
+            self.count += 1
+            return self.count
+
+    policy = ControllerPolicy(Counting)
+    policy.begin([1, 2])
+    assert policy.act([None, None], [0, 1]) == [101, 201]
+    assert policy.act([None], [1]) == [202]
+    policy.begin([3])
+    assert policy.act([None], [0]) == [301]

@@ -265,7 +265,7 @@ def test_an_interface_alone_tells_nothing_else(home: Path, module: Path) -> None
         (["CartPole-v1", "--private", "--share", "x"], 1, "no argument 'x'"),
         (["CartPole-v1", "--requirement", "https://evil.example/x.whl"], 1, "no requirement"),
         (["CartPole-v1", "--title", "\x1b[31m"], 1, "cannot be printed"),
-        (["CartPole-v1", "--name", "a/b"], 1, "cannot be a benchmark's name"),
+        (["CartPole-v1", "--name", "a/b"], 1, "'a/b' is not a benchmark's name"),
     ],
 )
 def test_what_cannot_become_a_benchmark_is_said_in_one_sentence(
@@ -510,7 +510,8 @@ def test_scores_are_told_with_intervals_written_and_reproduced(home: Path) -> No
             ["--policy", "policy.zip"], 1, "Nothing installed knows policies", marks=pytest.mark.slow
         ),  # asks every plugin
         (["--policy", "random", "--check", "junk.json"], 1, "it is no evaluation"),
-        (["--policy", "random", "--check", "none.json"], 1, "none.json"),
+        (["--policy", "random", "--check", "none.json"], 2, "none.json"),
+        (["--policy", "random", "--output", "nowhere/result.json"], 2, "no directory 'nowhere'"),
         (["--policy", "random", "--episodes", "0"], 2, "--episodes"),
     ],
 )

@@ -79,6 +79,23 @@ def test_a_benchmarks_directory_is_told_apart(
     assert is_among_data(spec)
 
 
+def test_a_benchmark_that_poses_as_a_package_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, package in (("acme_posing", True), ("acme_plain", True), ("acme_bare", False)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ("__init__.py" if package else "envs.py")).write_text("")
+    for name in ("acme_posing", "acme_bare"):
+        (tmp_path / name / "benchmark.json").write_text("{}")
+    found = {name: find_installed(name) for name in ("acme_posing", "acme_plain", "acme_bare")}
+    assert {name: spec is not None and is_among_data(spec) for name, spec in found.items()} == {
+        "acme_posing": True,
+        "acme_plain": False,
+        "acme_bare": True,
+    }
+
+
 def test_a_virtual_environment_beside_a_benchmark_is_no_part_of_it(installed: Path, tmp_path: Path) -> None:
     for directory in (tmp_path, installed):
         (directory / "benchmark.json").write_text("{}")

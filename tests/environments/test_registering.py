@@ -1,4 +1,4 @@
-"""Environments that installed packages register."""
+"""Installed packages register their environments; one that is broken stops nobody else."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from typing import TYPE_CHECKING
 
 import gymnasium
 
-from pytupli_registry.environments.permissions import Permissions
-from pytupli_registry.environments.planning import plan_build
 from pytupli_registry.environments.registering import register_installed
-from pytupli_registry.environments.specification import EnvironmentSpecification
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-REGISTERS = """
+MODULE = """
 import gymnasium
 
-class Room(gymnasium.Env):
-    observation_space = action_space = gymnasium.spaces.Discrete(2)
-
 def register():
-    if "AcmeRegistered-v0" not in gymnasium.registry:
-        gymnasium.register("AcmeRegistered-v0", entry_point="acme_registering:Room")
+    if "acme/Late-v0" not in gymnasium.registry:
+        gymnasium.register("acme/Late-v0", entry_point="gymnasium.envs.classic_control:PendulumEnv")
 """
 
 
-def test_installed_packages_make_their_ids_known(installed: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (installed / "acme_registering.py").write_text(REGISTERS)
-    info = installed / "acme_registering-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-registering\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[pytupli_registry.environments]\nacme = acme_registering:register\ngone = acme_nowhere:register\n"
-    )
-    specification = EnvironmentSpecification("AcmeRegistered-v0", "acme_registering:Room")
+def installed(site: Path, name: str, point: str) -> None:
+    metadata = site / f"{name}-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[pytupli_registry.environments]\n{name} = {point}\n")
+
+
+def test_what_is_installed_is_registered_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "late_environments.py").write_text(MODULE)
+    installed(tmp_path, "late", "late_environments:register")
+    installed(tmp_path, "broken", "no_such_module_anywhere:register")
+    installed(tmp_path, "nameless", "late_environments:no_such_function")
+    monkeypatch.syspath_prepend(str(tmp_path))
     try:
         with caplog.at_level(logging.WARNING):
-            plan = plan_build(specification, Permissions())
-        assert [str(run) for run in plan.runs] == ["acme_registering:Room()  [registered]"]
-        assert "environments of 'gone' cannot be registered" in caplog.text
-        register_installed()
-        assert gymnasium.spec("AcmeRegistered-v0").entry_point == "acme_registering:Room"
+            register_installed()
+            register_installed()
+        assert gymnasium.make("acme/Late-v0").spec is not None
+        assert "pytupli/HVAC-v0" in gymnasium.registry
     finally:
-        gymnasium.registry.pop("AcmeRegistered-v0", None)
+        gymnasium.registry.pop("acme/Late-v0", None)
+    assert "'broken' cannot be registered" in caplog.text
+    assert "'nameless' cannot be registered" in caplog.text

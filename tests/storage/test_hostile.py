@@ -1,6 +1,7 @@
 """Files from the network: a clear error or the right values, never a crash, a hang or a flood of memory."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -583,3 +584,32 @@ def test_store_lists_what_it_cannot_open(workshop):
     assert found.pop("zoo/kind-v0") is None
     assert set(found) == {"zoo/broken-v0", "zoo/alien-v0", "zoo/bad name"}
     assert all(found.values())
+
+
+@pytest.mark.parametrize("name", [DATA_NAME, METADATA_NAME])
+@pytest.mark.parametrize("endless", [True, False])
+def test_what_never_ends_is_not_read(ours, tmp_path, name, endless):
+    """A pipe that nobody writes to, and a link to a device that never stops."""
+    (ours / name).unlink()
+    if endless:
+        (ours / name).symlink_to("/dev/zero")
+    else:
+        os.mkfifo(ours / name)
+    refused(ours, tmp_path / "cache", "no regular file", FormatError)
+
+
+def test_an_index_that_never_ends_is_replaced(ours, tmp_path):
+    (ours / INDEX_NAME).unlink()
+    os.mkfifo(ours / INDEX_NAME)
+    assert len(values(ours, tmp_path / "cache")) == 4
+    assert len(read_index(ours / INDEX_NAME).table) == 4
+
+
+def test_the_index_is_not_written_through_links(ours, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (ours / INDEX_NAME).unlink()
+    for name in (INDEX_NAME, f".{INDEX_NAME}.{os.getpid()}", f".{INDEX_NAME}.partial"):
+        (ours / name).symlink_to(precious)
+    assert len(values(ours, tmp_path / "cache")) == 4
+    assert precious.read_text() == "mine"

@@ -64,7 +64,7 @@ def read_weights(archive: bytes) -> dict[str, Any]:
         ValueError: it is no such archive, or a broken one.
     """
     storages = _Storages(_records(archive))
-    names = {**_DTYPES, "collections OrderedDict": dict, "torch._utils _rebuild_tensor_v2": _tensor}
+    names = {**_DTYPES, "collections OrderedDict": _ordered, "torch._utils _rebuild_tensor_v2": _tensor}
     states = read_plain_pickle(
         storages.description, names=names, persistent=storages.get, max_operations=_MAX_DESCRIPTION
     )
@@ -154,11 +154,16 @@ class _Storages:
         if number not in self._read:
             self._read[number] = _flat(self._records.pop(f"data/{number}"), dtype)
         storage = self._read[number]
-        if storage.dtype != dtype or storage.numel() != count:
+        if storage.dtype != dtype or type(count) is not int or storage.numel() != count:
             raise ForbiddenOperationError(
-                f"it claims {count!s:.40} numbers where there are {storage.numel()}"
+                f"it claims other numbers than the {storage.numel()} that there are"
             )
         return storage
+
+
+def _ordered() -> dict[Any, Any]:
+    """Return an empty one, as torch makes them: what ``dict`` is given could be keys that take years to hash."""
+    return {}
 
 
 def _flat(content: bytes, dtype: torch.dtype) -> torch.Tensor:

@@ -192,6 +192,20 @@ def test_a_bomb_of_overlapping_parts_is_refused(refused, good):
     refused(pickle.dumps({**good, "torch": packed.getvalue()}), UnsafeFile, "overlap")
 
 
+def doubled(depth):
+    """Return instructions that leave a tuple of itself twice, and so on: hashing or writing it takes 2**depth steps."""
+    return b"K\x01" + b"".join(
+        b"q" + bytes([place]) + b"h" + bytes([place]) + b"\x86" for place in range(depth)
+    )
+
+
+def test_values_that_take_years_to_hash_or_to_write_are_refused(refused, good):
+    key = b"\x80\x02ccollections\nOrderedDict\n](" + doubled(200) + b"K\x02\x86e\x85R."
+    refused(archive(good, lambda _: key))
+    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpu"
+    refused(archive(good, lambda _: b"\x80\x02" + storage + doubled(200) + b"tQ."), UnsafeFile, "claims")
+
+
 def test_parts_that_torch_does_not_write_are_refused(refused, good):
     for name in ("../../evil", "code/__torch__.py", "constants.pkl", "data/x", "data/00000000000"):
         refused(archive(good, **{name: b"x"}), UnsafeFile, "does not write")

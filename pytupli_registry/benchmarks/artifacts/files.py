@@ -9,7 +9,7 @@ import os
 import stat
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytupli_registry.benchmarks.artifacts.paths import CHUNK, open_regular
 from pytupli_registry.errors import ArtifactError, FormatError, UnsafeFile
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from pytupli_registry.benchmarks.specification import ArtifactEntry
 
-__all__ = ["open_verified", "store_artifact", "verified_path"]
+__all__ = ["FileStamp", "open_verified", "store_artifact", "verified_path"]
+
+# Which file it is, its size, and when it was last written to or changed in any way (nobody can set the latter back).
+FileStamp: TypeAlias = tuple[int, int, int, int, int]
 
 _AGAIN = "Fetch or copy the benchmark again."
 
@@ -64,8 +67,15 @@ def verified_path(entry: ArtifactEntry, directory: Path) -> Path:
 
 
 @contextmanager
-def open_verified(entry: ArtifactEntry, directory: Path) -> Iterator[BufferedReader]:
+def open_verified(
+    entry: ArtifactEntry, directory: Path, checked: dict[str, FileStamp] | None = None
+) -> Iterator[BufferedReader]:
     """Open an artifact once, check it, and give the open file: what was checked is what is read.
+
+    Args:
+        entry: what ``benchmark.json`` says of it.
+        directory: of the benchmark.
+        checked: the files that were hashed before, by SHA-256, which need not be again; what is hashed is added.
 
     Raises:
         FormatError: as :func:`verified_path`.
@@ -76,10 +86,19 @@ def open_verified(entry: ArtifactEntry, directory: Path) -> Iterator[BufferedRea
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnsafeFile(directory / entry.path, "the artifact is no regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            _verify(file, entry, directory / entry.path)
+            stamp = _stamp(file)
+            if checked is None or checked.get(entry.sha256) != stamp:
+                _verify(file, entry, directory / entry.path)
+            if checked is not None:
+                checked[entry.sha256] = stamp
             yield file
     finally:
         os.close(descriptor)
+
+
+def _stamp(file: BufferedReader) -> FileStamp:
+    found = os.fstat(file.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _verify(file: BufferedReader, entry: ArtifactEntry, path: Path) -> None:

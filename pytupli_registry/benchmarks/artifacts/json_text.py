@@ -25,7 +25,7 @@ class JsonCodec:
 
     def accepts(self, value: object, /) -> bool:
         """Accept what JSON and its tags can hold as a whole."""
-        return type(value) in {list, tuple, dict, str}
+        return type(value) in {list, tuple, dict, str, int, float, bool}
 
     def write(self, value: Any, file: BinaryIO, /) -> dict[str, Any]:  # noqa: ANN401 - any JSON-like value
         """Write the value.

@@ -49,13 +49,18 @@ class FileCodec:
 
 
 def names_file(text: str) -> bool:
-    """Whether a text is meant as the path of a file: one exists there, and the text has a separator or a suffix."""
+    """Whether a text is meant as a path: it has a separator or a suffix, and a file exists there.
+
+    A directory that a separator tells counts, too: it is refused as its ``pathlib.Path`` is, and not kept as a text that
+    means nothing on another machine.
+    """
     if not 0 < len(text) <= _MAX_PATH or "\0" in text:
         return False
-    if not Path(text).suffix and not any(separator in text for separator in {"/", os.sep}):
+    path, separated = Path(text), any(separator in text for separator in {"/", os.sep})
+    if not path.suffix and not separated:
         return False
     try:
-        return Path(text).is_file()
+        return path.is_file() or (separated and bool(path.name) and path.is_dir())
     except (OSError, ValueError):  # a name too long, or characters that no file name has
         return False
 
@@ -70,7 +75,8 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError as error:
-        raise ArtifactError(f"There is no file {str(path)!r:.300}.") from error
+        hint = None if path.is_absolute() else f"Relative paths begin at {Path.cwd()}."
+        raise ArtifactError(f"There is no file {str(path)!r:.300}.", hint=hint) from error
     except (OSError, ValueError) as error:
         raise ArtifactError(f"The file {str(path)!r:.300} cannot be opened ({error!s:.160}).") from error
     try:

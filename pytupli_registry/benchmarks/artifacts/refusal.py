@@ -24,7 +24,10 @@ _HINTS: tuple[tuple[Any, str], ...] = (
     ((np.random.Generator, np.random.RandomState, np.random.BitGenerator), "Pass a seed."),
     (complex, "Pass a NumPy scalar (np.complex128) or its two parts."),
     (dt.datetime, "Give it a zone of the IANA database (zoneinfo.ZoneInfo) or a plain UTC offset."),
-    (_CODE, f"Code is no data: pass a name that the environment looks up, or {_PRIVATE}."),
+    (
+        _CODE,
+        f"Code is no data: put it into a class of a module, pass a name that is looked up, or {_PRIVATE}.",
+    ),
     (memoryview, "Pass bytes."),
     (PurePath, "Pass a pathlib.Path."),
 )

@@ -28,7 +28,7 @@ _KEY = b"pytupli"
 _ARROW_SCHEMA = b"ARROW:schema"
 _ROW_GROUP = 1 << 20
 # Missing values cost hardly a byte each: so many may be declared whatever the file's size, and so many a byte of it.
-_FREE_VALUES, _VALUES_PER_BYTE = 1 << 24, 64
+_FREE_VALUES, _VALUES_PER_BYTE = 1 << 21, 8
 _TRAILER = 8
 _MISSING_TIME = -(2**63)
 

@@ -22,6 +22,7 @@ __all__ = ["command"]
 
 _MAX_RESULT = (64 << 20) + 1  # one byte more than a result file can have
 _RESULT = click.Path(dir_okay=False, path_type=Path)
+_PUBLISHED = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("evaluate")
@@ -38,7 +39,7 @@ _RESULT = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--run", metavar="TEXT", help="What tells training runs apart, the seed for instance.")
 @click.option("--output", "result", type=_RESULT, help="Write a result file that others can reproduce.")
-@click.option("--check", type=_RESULT, help="Compare with a result file, episode by episode.")
+@click.option("--check", type=_PUBLISHED, help="Compare with a result file, episode by episode.")
 @permission_options
 @json_option
 @click.pass_context
@@ -61,6 +62,8 @@ def command(
     from pytupli_registry.benchmarks.benchmark import Benchmark  # noqa: PLC0415 - lazy, for a fast `--help`
     from pytupli_registry.benchmarks.evaluation import compare  # noqa: PLC0415
 
+    if result is not None and not result.absolute().parent.is_dir():  # hours later is too late to hear it
+        raise click.BadParameter(f"there is no directory {str(result.parent)!r}", param_hint="--output")
     output, benchmark = ctx.ensure_object(Output), Benchmark.load(reference)
     published = None if check is None else _published(check)
     if published is not None:

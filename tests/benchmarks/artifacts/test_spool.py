@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytupli_registry.benchmarks.arguments import decode, encode
+from pytupli_registry.benchmarks.artifacts.files import open_verified
 from pytupli_registry.benchmarks.artifacts.reader import ArtifactReader
 from pytupli_registry.benchmarks.artifacts.spool import ArtifactSpool
-from pytupli_registry.errors import ArtifactError, UnsafeFile
+from pytupli_registry.errors import ArtifactError, FormatError, UnsafeFile
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,95}")
 
@@ -194,7 +195,6 @@ def test_texts_that_name_files(spool, tmp_path, monkeypatch):
         "plain",
         "data",
         "none.csv",
-        "./data",
         "",
         "a\0b",
         "x" * 5000 + ".csv",
@@ -202,13 +202,45 @@ def test_texts_that_name_files(spool, tmp_path, monkeypatch):
     ]
     encoded = [encode(text, spool, "x") for text in texts[:-2]] + [encode("/", spool, "x")]
     assert ["$artifact" in value if isinstance(value, dict) else value for value in encoded] == [
-        True, True, "plain", "data", "none.csv", "./data", "", "a\0b", "/",
+        True, True, "plain", "data", "none.csv", "", "a\0b", "/",
     ]  # fmt: skip
     spool.store(tmp_path / "bench")
     back = decode(encoded[0], ArtifactReader(tmp_path / "bench", spool.entries))
     assert type(back) is str
     assert Path(back).name == "wind.csv"
     assert Path(back).is_absolute()
+
+
+def test_a_text_that_names_a_directory_is_refused_as_its_path_is(spool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for named in ("./data", "data/", str(tmp_path / "data"), tmp_path / "data"):
+        with pytest.raises(ArtifactError, match="is a directory, which cannot be kept") as caught:
+            encode(named, spool, "weather")
+        assert caught.value.message.startswith("The argument 'weather' cannot be kept")
+
+
+def test_a_missing_file_is_told_with_where_it_was_looked_for(spool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArtifactError, match=r"no file 'none\.csv'") as caught:
+        encode(Path("none.csv"), spool, "weather")
+    assert caught.value.hint == f"Relative paths begin at {tmp_path}."
+
+
+def test_an_artifact_is_hashed_again_only_if_its_file_was_touched(spool, tmp_path):
+    source = wind(tmp_path, "wind.csv")
+    spool.add(source, "wind")
+    spool.store(tmp_path / "bench")
+    reader, (entry,) = ArtifactReader(tmp_path / "bench", spool.entries), spool.entries.values()
+    stored = reader.read("wind")
+    assert reader.read("wind") == stored
+    before, content = stored.stat(), stored.read_bytes()
+    stored.write_bytes(bytes(len(content)))  # as long, and as old as it was
+    os.utime(stored, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(FormatError, match="SHA-256"):
+        reader.read("wind")
+    with pytest.raises(FormatError, match="SHA-256"), open_verified(entry, tmp_path / "bench"):
+        pass
 
 
 def test_objects_in_arrays_are_refused_with_their_place(spool):

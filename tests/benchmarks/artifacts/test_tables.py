@@ -242,6 +242,7 @@ REFUSED = {
     ),
     "zone": (pd.Series(pd.date_range("2020", periods=1, tz="dateutil/Europe/Berlin")), "time zone"),
     "nothing but gaps": (pd.DataFrame(dict.fromkeys(range(20), GAPS)), "missing"),
+    "a long column of gaps": (pd.concat([pd.Series(GAPS)] * 3, ignore_index=True), "missing"),
 }  # fmt: skip
 REFUSED["attrs"][0].attrs = {"x": object()}
 
