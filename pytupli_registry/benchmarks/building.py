@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import gymnasium
 
+    from pytupli_registry.benchmarks.artifacts.files import FileStamp
     from pytupli_registry.benchmarks.specification import ArtifactEntry, BenchmarkSpecification
     from pytupli_registry.environments.permissions import Permissions
 
@@ -41,7 +42,7 @@ class Building:
         self._specification = specification
         self._directory = directory
         self._own = own
-        self._reader = ArtifactReader(directory, specification.artifacts)
+        self._hashed: dict[str, FileStamp] = {}
 
     @property
     def distributions(self) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class Building:
 
     def _environment(self) -> EnvironmentSpecification:
         told = self._specification.environment
-        reader = self._reader
+        reader = ArtifactReader(self._directory, self._specification.artifacts, self._hashed)
         kwargs = decode_arguments(told.kwargs, reader)
         wrappers = tuple(
             WrapperSpecification(wrapper.name, wrapper.entry_point, decode_arguments(wrapper.kwargs, reader))

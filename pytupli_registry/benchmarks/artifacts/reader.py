@@ -35,17 +35,23 @@ class ArtifactReader:
     Args:
         directory: of the benchmark.
         entries: what ``benchmark.json`` lists.
+        checked: what other readers of this benchmark have hashed, by SHA-256; this one adds to it.
 
     Attributes:
         directory: of the benchmark.
         hashes: SHA-256 of each file whose path was handed out, by path.
     """
 
-    def __init__(self, directory: Path, entries: Mapping[str, ArtifactEntry]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        entries: Mapping[str, ArtifactEntry],
+        checked: dict[str, FileStamp] | None = None,
+    ) -> None:
         self.directory = directory
         self.hashes: dict[Path, str] = {}
         self._entries = entries
-        self._checked: dict[str, FileStamp] = {}
+        self._checked: dict[str, FileStamp] = {} if checked is None else checked
         self._reads: Counter[str] = Counter()
         self._again = 0
 
@@ -100,7 +106,8 @@ class ArtifactReader:
 
     def _count(self, entry: ArtifactEntry, name: str) -> None:
         """Count what is read, by content: several names of one file are no more than one of them."""
-        self._again += entry.size if entry.sha256 in self._reads else 0
+        into_memory = entry.codec != "file"  # of which only the path is told
+        self._again += entry.size if into_memory and entry.sha256 in self._reads else 0
         self._reads[entry.sha256] += 1
         if self._reads.total() > _MAX_READS or self._again > _MAX_AGAIN:
             raise FormatError(
