@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytupli_registry.catalog.baseline_results import baseline_table, read_baselines
 from pytupli_registry.catalog.catalog import catalogs, entry, list_catalog
 from pytupli_registry.errors import BenchmarkNotFound, FormatError
 
@@ -38,12 +39,35 @@ def test_the_built_in_catalog() -> None:
         assert (recipe.source or "").startswith(("https://", "pytupli-registry: "))
         assert (each.directory / "README.md").is_file()
     trained = {
-        each.name: {name for name, policy in each.recipe.policies.items() if policy.train}
+        each.name: {
+            name for name, policy in each.recipe.policies.items() if policy.train or policy.checkpoint
+        }
         for each in found
         if each.recipe.needs_training
     }
     assert sum("medium" in policies for policies in trained.values()) >= 3
     assert sum("expert" in policies for policies in trained.values()) >= 1
+
+
+def test_the_scores_in_the_cards_are_those_of_the_recipes() -> None:
+    for found in catalogs():
+        for each in found.entries():
+            recipe, results = each.recipe.baselines, read_baselines(each.directory / "baselines.json")
+            assert recipe is not None
+            assert results is not None, each.name
+            measured = [(result.dataset, result.algorithm, result.settings) for result in results.results]
+            assert measured == [
+                (dataset, algorithm, settings)
+                for dataset in recipe.datasets
+                for algorithm, settings in recipe.algorithms.items()
+            ], each.name
+            runs = {str(seed) for seed in recipe.seeds}
+            assert all(result.scores.keys() == runs for result in results.results)
+            assert (results.steps, results.batch_size) == (recipe.steps, recipe.batch_size)
+            assert results.protocol == each.recipe.evaluation
+            card = (each.directory / "README.md").read_text()
+            assert baseline_table(results) in card
+            assert all(f"| `{each.name}/{dataset}` |" in card for dataset in each.recipe.datasets)
 
 
 def test_seeds_of_datasets_do_not_meet_those_of_the_evaluation() -> None:

@@ -368,12 +368,17 @@ def test_an_interrupted_recording_says_how_to_go_on_and_can_be_recovered() -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that a shell started in the background ignore interrupts, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline and not any(left.episodes for left in api.unfinished()):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=40)
+    try:
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline and not any(left.episodes for left in api.unfinished()):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=40)
+    finally:
+        process.kill()
     assert process.returncode == 130
     (left,) = as_json("recover")
     assert f"pytupli recover {left['spool']}" in told
