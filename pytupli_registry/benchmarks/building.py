@@ -43,6 +43,7 @@ class Building:
         self._directory = directory
         self._own = own
         self._hashed: dict[str, FileStamp] = {}
+        self._is_ready = own  # what was built here already needs nothing more
 
     @property
     def distributions(self) -> tuple[str, ...]:
@@ -59,10 +60,11 @@ class Building:
 
     def make(self, permissions: Permissions) -> gymnasium.Env[Any, Any]:
         """Check the requirements, then build the environment, whose spaces must be the ones that were told."""
-        if not self._own:  # what was built here already needs nothing more
+        if not self._is_ready:
             check_requirements(
                 [(entry.requirement, entry.recorded) for entry in self._specification.requirements]
             )
+            self._is_ready = True
         return self._checked(build(self._environment(), permissions, self._code()))
 
     def _environment(self) -> EnvironmentSpecification:
