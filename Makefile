@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pytupli_registry benchmarks_catalog plugins tests docs
 
-.PHONY: help install demo test test-fast check format bench clean
+.PHONY: help install demo test test-fast test-catalog check format bench clean
 
 help:
 	@echo "make install   .venv with the core, both plugins and the test tools, from pinned versions"
 	@echo "make demo      record, store, filter, train, evaluate; prints a table and the line that loads the data"
 	@echo "make test      all tests, in parallel"
 	@echo "make test-fast the tests that take no longer than a few seconds each"
+	@echo "make test-catalog the whole catalog, built twice in full size"
 	@echo "make check     lint, format, types, layers"
 	@echo "make bench     the performance table (tests/performance)"
 
@@ -34,6 +35,9 @@ test: install
 
 test-fast: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-catalog: install
+	$(BIN)/python -m pytest -n 2 --dist load tests/catalog/every_benchmark.py
 
 check: install
 	$(BIN)/ruff check $(SOURCES)
