@@ -27,7 +27,8 @@ class Reproduction:
 
     Attributes:
         outcome: ``identical`` if every episode has the same return, discounted return, length and end;
-            ``within tolerance`` if the returns are that close; ``different`` otherwise, and where the seeds differ.
+            ``within tolerance`` if the returns are that close; ``different`` otherwise, and where the seeds or the
+            benchmarks differ: equal numbers of another task reproduce nothing.
         summary: that in one line.
         compared: number of episodes of the same seed.
         differing: how many of those are beyond the tolerance.
@@ -81,7 +82,11 @@ def compare(first: Evaluation, second: Evaluation, tolerance: Tolerance | None =
     exact = all(_close(one, other, Tolerance(0.0, 0.0), same_discount) for one, other in pairs)
     explanations = tuple(_explanations(first, second))
     outcome: Literal["identical", "within tolerance", "different"] = (
-        "different" if differing or not same_seeds else "identical" if exact else "within tolerance"
+        "different"
+        if differing or not same_seeds or not _same_task(first, second)
+        else "identical"
+        if exact
+        else "within tolerance"
     )
     told = f"{len(pairs)} episodes" if same_seeds else f"only {len(pairs)} episodes have the same seed"
     if differing:
@@ -104,7 +109,7 @@ def _close(one: EpisodeResult, other: EpisodeResult, tolerance: Tolerance, same_
 
 
 def _explanations(first: Evaluation, second: Evaluation) -> Iterator[str]:
-    if _task(first) != _task(second):
+    if not _same_task(first, second):
         yield f"another benchmark: {_task(first)} and {_task(second)}"
     if first.protocol != second.protocol:
         yield "another protocol"
@@ -114,6 +119,13 @@ def _explanations(first: Evaluation, second: Evaluation) -> Iterator[str]:
         versions = first.versions.get(name, "none"), second.versions.get(name, "none")
         if versions[0] != versions[1]:
             yield f"{name} {versions[0]} and {versions[1]}"
+
+
+def _same_task(first: Evaluation, second: Evaluation) -> bool:
+    """Whether both are of one benchmark, whatever it is called, or of one environment where neither tells."""
+    if first.benchmark is None or second.benchmark is None:
+        return first.benchmark is second.benchmark and first.environment == second.environment
+    return first.benchmark.sha256 == second.benchmark.sha256
 
 
 def _policy(evaluation: Evaluation) -> str:

@@ -97,6 +97,23 @@ def test_another_discount_does_not_touch_the_returns(published):
     assert (found.outcome, found.explanations) == ("identical", ("another protocol",))
 
 
+def test_equal_numbers_of_another_benchmark_reproduce_nothing(published):
+    other = published.model_copy(update={"benchmark": BenchmarkIdentity(name="pendulum", sha256="e" * 64)})
+    found = compare(published, other)
+    assert (found.outcome, found.differing) == ("different", 0)
+    assert "another benchmark" in found.summary
+    renamed = published.model_copy(
+        update={"benchmark": BenchmarkIdentity(name="swing", sha256=published.benchmark.sha256)}
+    )
+    assert (compare(published, renamed).outcome, compare(published, renamed).explanations) == (
+        "identical",
+        (),
+    )
+    nameless = published.model_copy(update={"benchmark": None})
+    assert compare(published, nameless).outcome == "different"
+    assert compare(nameless, nameless).outcome == "identical"
+
+
 def test_why_is_told(published):
     other = evaluated(gravity=12, identity=BenchmarkIdentity(name="pendulum", sha256="e" * 64), run="2")
     old = other.model_copy(update={"versions": published.versions | {"numpy": "1.26.0", "torch": "2.2"}})
