@@ -7,7 +7,10 @@ gigabytes out of kilobytes. So the header of every page is looked at before anyt
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import re
+import resource
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.errors import FormatError
@@ -43,14 +46,38 @@ def check_plain(path: Path, file: BinaryIO, metadata: Any) -> None:  # noqa: ANN
     """Check that no column is compressed or encoded, as the metadata and every page say.
 
     Raises:
-        FormatError: a column is.
+        FormatError: a column is, or its metadata cannot be read.
     """
+    if not _survives(metadata):
+        raise FormatError(path, "what it says of its columns cannot be read")
     for group in range(metadata.num_row_groups):
         for column in range(metadata.num_columns):
             chunk = metadata.row_group(group).column(column)
             plain = chunk.compression == "UNCOMPRESSED" and not chunk.has_dictionary_page
             if not plain or sum(_values(path, file, chunk)) != chunk.num_values:
                 raise FormatError(path, f"the column {column} is not stored plainly")
+
+
+def _survives(metadata: Any) -> bool:  # noqa: ANN401
+    """Whether pyarrow can look at each column's metadata.
+
+    Its accessors let C++ exceptions through, which end the process: damaged metadata is looked at by a child first.
+    """
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] == 0
+    try:
+        faulthandler.disable()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        for group in range(metadata.num_row_groups):
+            for column in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(column)
+                _ = (chunk.compression, chunk.has_dictionary_page, chunk.num_values)
+                _ = (chunk.data_page_offset, chunk.total_compressed_size)
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def _values(path: Path, file: BinaryIO, chunk: Any) -> Iterator[int]:  # noqa: ANN401

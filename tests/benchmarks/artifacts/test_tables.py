@@ -450,6 +450,20 @@ def test_changed_bytes_are_a_table_or_a_format_error(path, data):
         assert True
 
 
+@pytest.mark.parametrize("value", [76, 97])
+def test_metadata_that_ends_pyarrow_s_process_is_a_format_error(path, value):
+    good = written(pd.DataFrame({"a": [1, 2], "b": ["x", None]}), path)
+    footer = int.from_bytes(good[-8:-4], "little")
+    refused = 0
+    for place in range(len(good) - 8 - footer, len(good) - 8):
+        path.write_bytes(good[:place] + bytes([value]) + good[place + 1 :])
+        try:
+            CODEC.read(path, {})
+        except FormatError as error:
+            refused += "of its columns" in error.problem
+    assert refused  # for these, pyarrow aborts
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"PAR1", b"PAR1PAR1", b"PAR1\xff\xff\xff\xffPAR1", b"PAR1\xff\xff\xff\x7fPAR1", bytes(100)],
