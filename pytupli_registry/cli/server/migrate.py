@@ -1,0 +1,33 @@
+"""``pytupli-server migrate DIR``: bring the database to this version of the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pytupli_registry.cli.output import Output, json_option
+from pytupli_registry.cli.server.options import directory_argument
+from pytupli_registry.server.services.maintenance.migration import migrate
+from pytupli_registry.server.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["command"]
+
+
+@click.command("migrate")
+@directory_argument
+@json_option
+@click.pass_obj
+def command(output: Output, directory: Path) -> None:
+    """Run the migrations that the database waits for; an SQLite file is copied first."""
+    report = migrate(Settings.load(directory))
+    if output.document(report):
+        return
+    for migration in report.done:
+        output.line(f"Done: {migration}")
+    output.line(f"The database is at {report.newest}.")
+    if report.backup:
+        output.line(f"The database as it was: {report.backup}")

@@ -1,0 +1,118 @@
+"""The application: routes, one error handler, and the paths as they were sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pytupli_registry.server.errors import HubError, Moved
+from pytupli_registry.server.observability.watching import watched
+from pytupli_registry.server.routes import ROUTERS
+from pytupli_registry.server.services.hub import Hub
+
+__all__ = ["create_app"]
+
+_PLAIN_REF = re.compile(
+    r"/(resolve|raw|tree|revision|commit|preupload|paths-info|commits)/refs/(pr|convert|heads|tags)/([^/]+)"
+)
+_NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]+")
+_LONGEST_HEADER = 1000
+
+
+def create_app(hub: Hub) -> ASGIApp:
+    """Return the ASGI application of ``hub``."""
+    app = FastAPI(
+        title="PyTupli Registry Hub",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.hub = hub
+    app.add_exception_handler(HubError, _answer_hub_error)
+    app.add_exception_handler(Moved, _answer_moved)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(Exception, _answer_failure)
+    for router in ROUTERS:
+        app.include_router(router)
+    return _RawPaths(watched(app, hub), hub.settings.public_url)
+
+
+class _RawPaths:
+    """Lets routes match the path as it was sent, so that a quoted slash stays inside its segment."""
+
+    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+        self.app = app
+        self._prefix = "/" + public_url.split("://", 1)[1].partition("/")[2] if public_url else "/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace").partition("?")[0]
+            if self._prefix != "/" and path.startswith(self._prefix + "/"):
+                path = path[len(self._prefix) :]  # a proxy that does not take the prefix away
+            scope = {**scope, "path": _PLAIN_REF.sub(r"/\1/refs%2F\2%2F\3", path), "root_path": ""}
+        await self.app(scope, receive, send)
+
+
+def error_response(
+    request: Request,
+    status: int,
+    message: str,
+    *,
+    code: str | None = None,
+    headers: dict[str, str] | None = None,
+    fields: dict[str, Any] | None = None,
+) -> Response:
+    """Return an error in the form that clients read: JSON, and the same in headers."""
+    shown = _NOT_IN_HEADERS.sub(" ", message)[:_LONGEST_HEADER].strip()
+    answer = {"X-Error-Message": shown, **(headers or {})}
+    if code:
+        answer["X-Error-Code"] = code
+    return JSONResponse({"error": message, **(fields or {})}, status_code=status, headers=answer)
+
+
+async def _answer_hub_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HubError)  # noqa: S101 - registered for nothing else
+    if error.status >= 500:  # what the message hides (its cause) belongs into the log
+        request.state.failure = error
+    return error_response(
+        request, error.status, error.message, code=error.code, headers=error.headers, fields=error.fields
+    )
+
+
+async def _answer_moved(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Moved)  # noqa: S101
+    # Without a host, since clients follow such redirects only; old clients take the path as it stands.
+    path, query = request.scope["path"], request.url.query
+    place = path.lower().index(f"/{quote(error.old)}".lower()) + 1
+    moved = path[:place] + quote(error.new) + path[place + len(quote(error.old)) :]
+    prefix = urlsplit(request.app.state.hub.settings.public_url or "").path
+    location = f"{prefix}{moved}" + (f"?{query}" if query else "")
+    return error_response(request, 307, error.message, headers={"Location": location})
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return error_response(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    if any(problem["loc"] == ("path", "family") for problem in error.errors()):
+        return error_response(request, 404, "There is nothing at this address.")
+    problems = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()[:10]]
+    return error_response(request, 400, "; ".join(problems))
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    del error  # raised again after this answer, and logged by whoever watches requests
+    message = f"The server failed. Tell its administrator the number of this request: {request.state.request_id}."
+    return error_response(request, 500, message)

@@ -1,0 +1,1 @@
+"""SQL: the schema, sessions and migrations."""

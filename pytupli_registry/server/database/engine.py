@@ -1,0 +1,165 @@
+"""Sessions on SQLite or PostgreSQL, and what differs between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.database.schema import Base
+from pytupli_registry.server.errors import StorageFull, Unavailable
+
+__all__ = ["Database", "Session"]
+
+BUSY_MS = 30_000
+WRITES = "hub_writes"
+SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+ROWS_A_STATEMENT = 500  # SQLite takes 32,766 parameters
+DISK_FULL = ("database or disk is full", "No space left on device")
+
+
+class Database:
+    """The Hub's database.
+
+    Args:
+        url: an SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
+        connections: how many threads may hold a connection at the same time.
+        synchronous: SQLite only; False trades durability at power failures for speed (tests).
+    """
+
+    def __init__(self, url: str, *, connections: int = 40, synchronous: bool = True) -> None:
+        self.url = make_url(url)
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._engine(connections)
+        if self.is_sqlite:
+            _prepare_sqlite(self.engine, synchronous=synchronous)
+
+    def _engine(self, connections: int) -> Engine:
+        arguments: dict[str, Any] = {"timeout": BUSY_MS / 1000} if self.is_sqlite else {"connect_timeout": 10}
+        return create_engine(
+            self.url,
+            pool_size=connections,
+            max_overflow=8,
+            pool_timeout=30,
+            pool_pre_ping=not self.is_sqlite,  # a restarted server must not cost a request
+            connect_args=arguments,
+            query_cache_size=2000,
+        )
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session for reading: one consistent state, nothing is kept.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with _translated(), self.engine.connect() as plain:
+            connection = plain if self.is_sqlite else plain.execution_options(**SNAPSHOT)
+            with Session(connection, expire_on_commit=False, autoflush=False) as session:
+                yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session whose changes are committed at the end, or undone by an exception.
+
+        SQLite writers queue up at the beginning, so that what they read is what they change.
+
+        Raises:
+            Unavailable: the database does not answer, or was changed in a way that cannot be combined.
+        """
+        with _translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(**{WRITES: True})
+            with Session(connection, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    def check(self) -> None:
+        """Ask the database for an answer.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        with self.read() as session:
+            session.execute(text("SELECT 1"))
+
+    def insert_missing(
+        self, session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, tell: str | None = None
+    ) -> list[Any]:
+        """Insert rows, leaving those alone whose primary or unique key exists already.
+
+        Returns:
+            the values of the column ``tell`` in the rows that were new.
+        """
+        new: list[Any] = []
+        for chunk in _chunks(rows):
+            statement = self._insert(table).values(chunk).on_conflict_do_nothing()
+            if tell is None:
+                session.execute(statement)
+            else:
+                new += session.scalars(statement.returning(table.__table__.c[tell]))
+        return new
+
+    def upsert(
+        self, session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, update: tuple[str, ...]
+    ) -> None:
+        """Insert rows; where the primary key exists, set the columns ``update`` to the new row's."""
+        keys = [column.name for column in table.__table__.primary_key]
+        for chunk in _chunks(rows):
+            statement = self._insert(table).values(chunk)
+            new = {name: statement.excluded[name] for name in update}
+            session.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
+
+    def _insert(self, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    pending = list(rows)
+    for first in range(0, len(pending), ROWS_A_STATEMENT):
+        yield pending[first : first + ROWS_A_STATEMENT]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise Unavailable("The database is busy. Try again in a moment.") from error
+    except (OperationalError, InterfaceError) as error:
+        if any(sign in str(error.orig) for sign in DISK_FULL):
+            raise StorageFull("The Hub's disk is full. Nothing was changed.") from error
+        raise Unavailable("The database does not answer. Try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("The connection to the database was lost. Try again in a moment.") from error
+        raise
+
+
+def _prepare_sqlite(engine: Engine, *, synchronous: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
+        connection.isolation_level = None  # the driver would begin transactions by itself, and too late
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {'FULL' if synchronous else 'OFF'}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        cursor.execute("PRAGMA cache_size = -16000")
+        cursor.execute("PRAGMA mmap_size = 268435456")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails with "locked" when another has written between.
+        immediate = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

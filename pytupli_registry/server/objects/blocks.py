@@ -1,0 +1,44 @@
+"""The bytes of a file, block by block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from pytupli_registry.server.objects.errors import StoreUnavailable, disk_errors
+from pytupli_registry.server.objects.store import BLOCK
+
+__all__ = ["FileBlocks"]
+
+
+class FileBlocks(Iterator[bytes]):
+    """Reads part of an open file, which it owns; one that is dropped half-way closes it too.
+
+    A generator would not do: one that was never started runs no ``finally``.
+    """
+
+    def __init__(self, handle: int, start: int, stop: int) -> None:
+        self._handle = handle
+        self._position = start
+        self._stop = stop
+
+    def __next__(self) -> bytes:
+        wanted = min(self._stop - self._position, BLOCK)
+        if wanted <= 0 or self._handle < 0:
+            self.close()
+            raise StopIteration
+        with disk_errors("reading"):
+            block = os.pread(self._handle, wanted, self._position)
+        if not block:
+            raise StoreUnavailable("reading a file that became shorter")
+        self._position += len(block)
+        return block
+
+    def close(self) -> None:
+        """Close the file; nothing more is read."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+    def __del__(self) -> None:
+        self.close()

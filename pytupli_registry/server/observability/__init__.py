@@ -1,0 +1,1 @@
+"""What an administrator sees of a running Hub: log lines, measurements, and an id for every request."""

@@ -1,0 +1,131 @@
+"""Limits of a connection that uvicorn does not set: size and time of request heads, and progress of bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+__all__ = ["LARGEST_HEAD", "HubProtocol"]
+
+LARGEST_HEAD = 64 << 10
+HEAD_S = 30
+PROGRESS_S = 60
+LEAST_PROGRESS = 1024  # bytes in PROGRESS_S: less than the slowest modem
+MOST_PIPELINED = 16
+MOST_CONNECTIONS = 2000
+_HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
+_TOO_MANY = b"503 Service Unavailable"
+
+
+class HubProtocol(HttpToolsProtocol):
+    """One connection of a client that may be slow, endless, or not a friend."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*arguments, **named)
+        self._unparsed = 0  # bytes since the parser last gave something away; it keeps unfinished headers
+        self._head_complete = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._progress_timer: asyncio.TimerHandle | None = None
+        self._received = 0
+        self._watched: object = None
+        self._stalled = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; the first head has to come soon."""
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._refuse(_TOO_MANY, "Too many connections. Try again in a moment.")
+            return
+        self._head_timer = self.loop.call_later(HEAD_S, self._close)
+        self._progress_timer = self.loop.call_later(PROGRESS_S, self._check_progress)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        for timer in (self._head_timer, self._progress_timer):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes, unless too many of them make no sense yet."""
+        self._unparsed += len(data)
+        self._received += len(data)
+        super().data_received(data)
+        if self._unparsed > LARGEST_HEAD:
+            self._refuse(_HEAD_TOO_LARGE, f"A request's head has at most {LARGEST_HEAD} bytes.")
+        elif not self._head_complete and self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_S, self._close)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._head_complete = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A head is complete."""
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise httptools.HttpParserError("too many requests on one connection")
+        self._unparsed = 0
+        self._head_complete = True
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a piece of a body."""
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A body is complete."""
+        self._unparsed = 0
+        super().on_message_complete()
+
+    def resume_writing(self) -> None:
+        """The client has read something."""
+        self._stalled = False
+        super().resume_writing()
+
+    def _check_progress(self) -> None:
+        """Close the connection of a client that neither sends what we wait for nor reads what we send."""
+        waits = self._waits_for_body()
+        starved = waits and self.cycle is self._watched and self._received < LEAST_PROGRESS
+        if starved or (self._stalled and self.flow.write_paused):
+            self._close()
+            return
+        self._watched = self.cycle if waits else None
+        self._received = 0
+        self._stalled = self.flow.write_paused
+        self._progress_timer = self.loop.call_later(PROGRESS_S, self._check_progress)
+
+    def _waits_for_body(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return (
+            cycle is not None
+            and not cycle.response_complete
+            and cycle.more_body
+            and not self.flow.read_paused
+        )
+
+    def _refuse(self, status: bytes, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = b'{"error": "%s"}' % message.encode("ascii")
+        lines = (
+            b"HTTP/1.1 " + status,
+            b"content-type: application/json",
+            b"content-length: %d" % len(body),
+            b"x-error-message: " + message.encode("ascii"),
+            b"retry-after: 5",
+            b"connection: close",
+        )
+        self.transport.write(b"\r\n".join((*lines, b"", body)))
+        self.transport.close()
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,57 @@
+"""Pieces that many answers share: times, pages, ids."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from pytupli_registry.server.errors import BadRequest
+from pytupli_registry.server.services.hub import Hub
+
+__all__ = ["date_text", "page_of", "page_response", "read_cursor", "truth"]
+
+
+def date_text(time: datetime) -> str:
+    """Return a time as clients parse it: ISO 8601, UTC, milliseconds, ``Z``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
+def page_of(hub: Hub, limit: int | None) -> int:
+    """Return how many entries a page has: what the client asked for, at most what the Hub gives."""
+    return min(limit or hub.settings.page_size, hub.settings.page_size)
+
+
+def page_response(
+    request: Request, base: str, entries: Any, cursor: str | None, headers: dict[str, str] | None = None  # noqa: ANN401 - any JSON
+) -> Response:
+    """Return a page of a listing; ``cursor`` is where the next one begins, None on the last."""
+    answer = dict(headers or {})
+    if cursor is not None:
+        encoded = base64.urlsafe_b64encode(cursor.encode()).decode()
+        url = request.url.include_query_params(cursor=encoded)
+        answer["Link"] = f'<{base}{url.path}?{url.query}>; rel="next"'
+    return JSONResponse(entries, headers=answer)
+
+
+def read_cursor(text: str | None) -> str:
+    """Return where a page begins ("" is the beginning).
+
+    Raises:
+        BadRequest: the text was not made by :func:`page_response`.
+    """
+    if not text:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(text.encode("ascii")).decode()
+    except (binascii.Error, UnicodeError, ValueError) as error:
+        raise BadRequest("The cursor is not one of this Hub. Begin the listing again.") from error
+
+
+def truth(text: str | None) -> bool:
+    """Return what a query flag says; clients write ``true``, ``True`` and ``1``."""
+    return text is not None and text.lower() in ("1", "true", "yes", "on")

@@ -1,0 +1,145 @@
+"""A repository as clients read it (DatasetInfo, ModelInfo, SpaceInfo)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytupli_registry.server.errors import BadRequest
+from pytupli_registry.server.routes.answers import date_text
+from pytupli_registry.server.services.files import File, files_of
+from pytupli_registry.server.services.listing import tags_of
+from pytupli_registry.server.services.repositories import head_of
+from pytupli_registry.server.services.revisions import tree_of
+from pytupli_registry.server.services.trees import walk
+from pytupli_registry.server.wire.names import RepoType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytupli_registry.server.database.schema import Repository
+    from pytupli_registry.server.database.engine import Session
+
+    from pytupli_registry.server.services.hub import Hub
+
+__all__ = ["checked_expand", "list_json", "repository_json"]
+
+COMMON = (
+    "author cardData citation createdAt disabled downloads downloadsAllTime gated lastModified likes private "
+    "resourceGroup sha siblings tags trendingScore usedStorage xetEnabled"
+).split()
+EXPANDABLE = {
+    RepoType.DATASET: [*COMMON, "description", "mainSize", "paperswithcode_id", "facts"],
+    RepoType.MODEL: [
+        *COMMON, *"baseModels childrenModelCount config evalResults gguf inference inferenceProviderMapping".split(),
+        *"library_name mask_token model-index pipeline_tag safetensors spaces transformersInfo widgetData".split(),
+        *"security_repo_status".split(),
+    ],
+    RepoType.SPACE: [*COMMON, "datasets", "models", "runtime", "sdk", "subdomain", "agents"],
+}
+NEVER_LISTED = frozenset({"siblings"})
+
+
+def checked_expand(type_: RepoType, expand: Sequence[str]) -> list[str]:
+    """Return the properties a client asks for.
+
+    Raises:
+        BadRequest: one of them is unknown; the message lists all.
+    """
+    known = EXPANDABLE[type_]
+    for name in expand:
+        if name not in known:
+            choices = "|".join(f'"{choice}"' for choice in sorted(known))
+            raise BadRequest(f"Invalid value {name[:60]!r} for 'expand': expected one of {choices}")
+    return list(expand)
+
+
+def repository_json(
+    session: Session,
+    hub: Hub,
+    repository: Repository,
+    *,
+    sha: str | None,
+    blobs: bool = False,
+    expand: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return everything about one repository at one commit, or only what ``expand`` names."""
+    wanted = set(expand)
+    shown = _fields(repository, tags_of(session, [repository.id])[repository.id])
+    shown["sha"] = sha
+    if sha is not None and (not wanted or "siblings" in wanted):
+        shown["siblings"] = _siblings(session, hub, tree_of(session, repository.id, sha), blobs=blobs)
+    return _narrowed(shown, wanted)
+
+
+def list_json(
+    session: Session, repositories: Sequence[Repository], *, full: bool, expand: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the entries of a listing."""
+    wanted = set(expand)
+    tags = tags_of(session, [repository.id for repository in repositories])
+    shown = []
+    for repository in repositories:
+        entry = _fields(repository, tags[repository.id])
+        if "sha" in wanted or full:
+            entry["sha"] = head_of(session, repository.id)
+        if not full and not wanted:
+            entry.pop("cardData", None)
+        shown.append(_narrowed(entry, wanted))
+    return shown
+
+
+def _narrowed(shown: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
+    if not wanted:
+        return shown
+    return {name: value for name, value in shown.items() if name in wanted or name in ("_id", "id", "modelId")}
+
+
+def _fields(repository: Repository, tags: list[str]) -> dict[str, Any]:
+    name = repository.full_name
+    shown: dict[str, Any] = {
+        "_id": f"{repository.id:024x}",
+        "id": name,
+        "author": repository.owner.name,
+        "private": repository.visibility == "private",
+        "visibility": repository.visibility,
+        "gated": False if repository.gated == "no" else repository.gated,
+        "disabled": False,
+        "createdAt": date_text(repository.created_at),
+        "lastModified": date_text(repository.updated_at),
+        "downloads": repository.downloads,
+        "downloadsAllTime": repository.downloads,
+        "likes": repository.likes,
+        "trendingScore": 0,
+        "usedStorage": repository.used_storage,
+        "tags": tags,
+        "cardData": repository.card or {},
+        "description": repository.description,
+    }
+    return shown | _of_type(repository)
+
+
+def _of_type(repository: Repository) -> dict[str, Any]:
+    card = repository.card or {}
+    match RepoType(repository.type):
+        case RepoType.MODEL:
+            special = {"library_name": card.get("library_name"), "pipeline_tag": card.get("pipeline_tag")}
+            return {"modelId": repository.full_name} | {k: v for k, v in special.items() if v}
+        case RepoType.SPACE:
+            return {"sdk": repository.sdk or "static", "subdomain": f"{repository.owner.name}-{repository.name}"}
+        case RepoType.DATASET:
+            return {}
+
+
+def _siblings(session: Session, hub: Hub, tree_oid: str, *, blobs: bool) -> list[dict[str, Any]]:
+    entries = [one for one in walk(session, hub, tree_oid) if not one.entry.is_directory]
+    if not blobs:
+        return [{"rfilename": one.path} for one in entries]
+    files = files_of(session, hub, (one.entry.oid for one in entries))
+    return [{"rfilename": one.path, **_blob_json(files[one.entry.oid])} for one in entries]
+
+
+def _blob_json(file: File) -> dict[str, Any]:
+    shown: dict[str, Any] = {"size": file.size, "blobId": file.oid}
+    if file.lfs:
+        shown["lfs"] = {"size": file.size, "sha256": file.sha256, "pointerSize": file.pointer_size}
+    return shown

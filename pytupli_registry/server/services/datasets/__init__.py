@@ -1,0 +1,1 @@
+"""What the server knows of datasets: guard of Minari's files, facts, search."""

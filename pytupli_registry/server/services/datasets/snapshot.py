@@ -1,0 +1,101 @@
+"""Files of one tree, and how two trees differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.services.files import File, file_of, files_of, read_file
+from pytupli_registry.server.services.trees import entry_at, read_tree
+from pytupli_registry.server.wire.git import EMPTY_TREE, TreeEntry
+
+if TYPE_CHECKING:
+    from pytupli_registry.server.services.hub import Hub
+
+__all__ = ["Difference", "Snapshot", "differences"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A path at which two trees have not the same file; None where there is none."""
+
+    path: str
+    old: TreeEntry | None
+    new: TreeEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of a tree."""
+
+    session: Session
+    hub: Hub
+    tree_oid: str
+
+    def has(self, path: str) -> bool:
+        """Return whether there is a file."""
+        entry = entry_at(self.session, self.hub, self.tree_oid, path)
+        return entry is not None and not entry.is_directory
+
+    def file(self, path: str) -> File | None:
+        """Return the file at a path, or None."""
+        entry = entry_at(self.session, self.hub, self.tree_oid, path)
+        return None if entry is None or entry.is_directory else file_of(self.session, self.hub, entry.oid)
+
+    def children(self, folder: str) -> Mapping[str, TreeEntry]:
+        """Return what lies directly in a folder; nothing if there is no such folder."""
+        entry = entry_at(self.session, self.hub, self.tree_oid, folder)
+        if entry is None or not entry.is_directory:
+            return {}
+        return read_tree(self.session, self.hub, entry.oid)
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """Return a file's content, from wherever it is; None if there is none, or it has more than ``limit`` bytes.
+
+        Raises:
+            StoreUnavailable: the object store does not answer.
+        """
+        file = self.file(path)
+        if file is None or file.size > limit:
+            return None
+        return b"".join(read_file(self.session, self.hub, file))
+
+    def size_below(self, folder: str, most: int) -> int | None:
+        """Return the bytes of all files below a folder; None if there are more than ``most`` files."""
+        oids: list[str] = []
+        folders = [folder]
+        while folders:
+            inside = folders.pop()
+            for name, entry in self.children(inside).items():
+                if entry.is_directory:
+                    folders.append(f"{inside}/{name}" if inside else name)
+                else:
+                    oids.append(entry.oid)
+            if len(oids) + len(folders) > most:
+                return None
+        files = files_of(self.session, self.hub, oids)
+        return sum(files[oid].size for oid in oids if oid in files)
+
+
+def differences(session: Session, hub: Hub, old: str, new: str, prefix: str = "") -> Iterator[Difference]:
+    """Yield the paths of files in which two trees differ; equal subtrees are not looked into."""
+    if old == new:
+        return
+    before, after = read_tree(session, hub, old), read_tree(session, hub, new)
+    for name in before.keys() | after.keys():
+        first, second = before.get(name), after.get(name)
+        if first != second:
+            yield from _differences(session, hub, first, second, prefix + name)
+
+
+def _differences(
+    session: Session, hub: Hub, old: TreeEntry | None, new: TreeEntry | None, path: str
+) -> Iterator[Difference]:
+    trees = [entry.oid if entry is not None and entry.is_directory else EMPTY_TREE for entry in (old, new)]
+    yield from differences(session, hub, trees[0], trees[1], f"{path}/")
+    files = [entry if entry is not None and not entry.is_directory else None for entry in (old, new)]
+    if files[0] != files[1]:
+        yield Difference(path, files[0], files[1])

@@ -1,0 +1,100 @@
+"""The files behind the blobs of a tree: their sizes, where their bytes are, and the bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.database.schema import GitBlob
+from pytupli_registry.server.services.blobs import blob_key
+from pytupli_registry.server.wire.lfs import Pointer
+
+if TYPE_CHECKING:
+    from pytupli_registry.server.services.hub import Hub
+
+__all__ = ["File", "content_of", "file_of", "files_of", "read_file"]
+
+MANY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a git blob stands for.
+
+    Attributes:
+        oid: the git blob's id (of the pointer, for large files).
+        size: bytes of the file.
+        lfs: whether git keeps a pointer only.
+        sha256: the blob in the object store; None for small files, which are in the database.
+    """
+
+    oid: str
+    size: int
+    lfs: bool
+    sha256: str | None
+
+    @property
+    def etag(self) -> str:
+        """What clients name their cached copy by: the SHA-256 of large files, else git's id."""
+        return self.sha256 if self.lfs and self.sha256 else self.oid
+
+    @property
+    def pointer_size(self) -> int:
+        """Bytes of the pointer that git keeps."""
+        return len(Pointer(self.sha256 or "", self.size).encoded())
+
+
+def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]:
+    """Return the files behind git blobs, by id."""
+    found: dict[str, File] = {}
+    unknown: list[str] = []
+    for oid in set(oids):
+        known = hub.caches.files.get(oid)
+        if known is None:
+            unknown.append(oid)
+        else:
+            found[oid] = known
+    columns = (GitBlob.oid, GitBlob.size, GitBlob.lfs, GitBlob.sha256)
+    for first in range(0, len(unknown), MANY):
+        for row in session.execute(select(*columns).where(GitBlob.oid.in_(unknown[first : first + MANY]))):
+            found[row.oid] = File(row.oid, row.size, row.lfs, row.sha256)
+            hub.caches.files.put(row.oid, found[row.oid])
+    return found
+
+
+def file_of(session: Session, hub: Hub, oid: str) -> File:
+    """Return the file behind one git blob.
+
+    Raises:
+        LookupError: the database is damaged; fsck tells more.
+    """
+    found = files_of(session, hub, [oid]).get(oid)
+    if found is None:
+        raise LookupError(f"git blob {oid} is missing from the database")
+    return found
+
+
+def content_of(session: Session, oid: str) -> bytes:
+    """Return the bytes of a small file that is in the database.
+
+    Raises:
+        LookupError: the database is damaged; fsck tells more.
+    """
+    content = session.scalar(select(GitBlob.content).where(GitBlob.oid == oid))
+    if content is None:
+        raise LookupError(f"the content of git blob {oid} is missing from the database")
+    return content
+
+
+def read_file(
+    session: Session, hub: Hub, file: File, start: int = 0, length: int | None = None
+) -> Iterator[bytes]:
+    """Return the bytes of a file in blocks, from wherever they are."""
+    if file.sha256 is not None:
+        return hub.objects.read(blob_key(file.sha256), start, length)
+    content = content_of(session, file.oid)
+    return iter([content[start : None if length is None else start + length]])

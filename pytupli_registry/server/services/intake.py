@@ -1,0 +1,125 @@
+"""What a commit brings, kept before anybody can see it: contents first, the branch moves last (git's order).
+
+Small contents wait in memory up to a few megabytes and go to the database together; larger ones go to the
+object store. What a refused or interrupted commit leaves is referenced by nothing, and gc removes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.database.schema import GitBlob, now
+from pytupli_registry.server.services.blobs import publish
+from pytupli_registry.server.wire.git import blob_hasher
+from pytupli_registry.server.wire.lfs import Pointer
+from pytupli_registry.server.wire.operations import DeletePath, Operation, PutFile, PutLargeFile
+
+if TYPE_CHECKING:
+    from pytupli_registry.server.services.hub import Hub
+
+__all__ = ["Change", "Intake", "SmallFile", "keep_contents"]
+
+MOST_IN_MEMORY = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFile:
+    """A regular file whose content is kept already, or in ``content`` still."""
+
+    oid: str
+    content: bytes | None = None
+
+
+Change = SmallFile | PutLargeFile | None  # None: what is at the path goes
+
+
+class Intake:
+    """Takes in the operations of one commit, in order; the last one of a path counts.
+
+    Args:
+        hub: where contents are kept.
+        repository_id: the repository they are for.
+        user_id: who sends them.
+
+    Attributes:
+        changes: what becomes of each path.
+    """
+
+    def __init__(self, hub: Hub, repository_id: int, user_id: int | None) -> None:
+        self.changes: dict[str, Change] = {}
+        self._hub = hub
+        self._repository_id = repository_id
+        self._user_id = user_id
+        self._waiting = 0
+
+    def take(self, operation: Operation) -> None:
+        """Take in one operation.
+
+        Raises:
+            StorageFull, StoreUnavailable, Unavailable: it cannot be kept.
+        """
+        match operation:
+            case DeletePath(path):
+                self._set(path, None)
+            case PutLargeFile(path):
+                self._set(path, operation)
+            case PutFile(path, content):
+                self._put(path, content)
+
+    def _set(self, path: str, change: Change) -> None:
+        self.changes.pop(path, None)  # so that the order is the order of the last operations
+        self.changes[path] = change
+
+    def _put(self, path: str, content: bytes) -> None:
+        pointer = Pointer.parse(content)
+        if pointer is not None and pointer.encoded() == content:
+            # In git this is the large file itself: it must belong to the repository like every other.
+            self._set(path, PutLargeFile(path, pointer.sha256, pointer.size))
+            return
+        hasher = blob_hasher(len(content))
+        hasher.update(content)
+        oid = hasher.hexdigest()
+        if len(content) > self._hub.settings.inline_size:
+            self._store(oid, content)
+            self._set(path, SmallFile(oid))
+            return
+        self._set(path, SmallFile(oid, content))
+        self._waiting += len(content)
+        if self._waiting > MOST_IN_MEMORY:
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._hub.database.write() as session:
+            keep_contents(session, self._hub, self.changes)
+        for path, change in self.changes.items():
+            if isinstance(change, SmallFile):
+                self.changes[path] = SmallFile(change.oid)
+        self._waiting = 0
+
+    def _store(self, oid: str, content: bytes) -> None:
+        with self._hub.objects.stage() as staged:
+            staged.write(content)
+            with self._hub.database.write() as session:
+                sha256 = publish(
+                    session, self._hub, staged, repository_id=self._repository_id, user_id=self._user_id
+                )
+                row = _row(oid, len(content), sha256=sha256)
+                self._hub.database.upsert(session, GitBlob, [row], update=("touched_at",))
+
+
+def keep_contents(session: Session, hub: Hub, changes: dict[str, Change]) -> None:
+    """Write the contents that are still in memory to the database."""
+    rows = {
+        change.oid: _row(change.oid, len(change.content), content=change.content)
+        for change in changes.values()
+        if isinstance(change, SmallFile) and change.content is not None
+    }
+    # Sorted, so that two commits with the same files lock the rows in the same order.
+    hub.database.upsert(session, GitBlob, [rows[oid] for oid in sorted(rows)], update=("touched_at",))
+
+
+def _row(oid: str, size: int, *, content: bytes | None = None, sha256: str | None = None) -> dict[str, Any]:
+    return {"oid": oid, "size": size, "lfs": False, "sha256": sha256, "content": content, "touched_at": now()}

@@ -1,0 +1,56 @@
+"""The end of an upload: staged bytes become blobs of the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.errors import Unprocessable
+from pytupli_registry.server.objects import Staged
+from pytupli_registry.server.services.blobs import belonging, blob_key, publish_all
+from pytupli_registry.server.services.hub import Hub
+from pytupli_registry.server.services.lfs.grants import UploadGrant
+from pytupli_registry.server.services.permissions import Caller
+
+__all__ = ["check_upload", "has_blob", "published"]
+
+
+def has_blob(hub: Hub, repository_id: int, sha256: str, size: int) -> bool:
+    """Tell whether that blob belongs to the repository; elsewhere is as good as nowhere."""
+    with hub.database.read() as session:
+        return belonging(session, repository_id, [sha256]).get(sha256) == size
+
+
+def check_upload(staged: Staged, sha256: str, size: int) -> None:
+    """Compare what has arrived with what was announced.
+
+    Raises:
+        Unprocessable: it has another hash or size.
+    """
+    if (staged.sha256, staged.size) != (sha256, size):
+        raise Unprocessable(
+            f"The uploaded file has {staged.size} bytes and the SHA-256 {staged.sha256}; announced were {size} "
+            f"bytes and {sha256}. It was not kept. Send it again, and do not change it meanwhile."
+        )
+
+
+@contextmanager
+def published(hub: Hub, grant: UploadGrant, uploads: Collection[Staged]) -> Iterator[tuple[Session, Caller]]:
+    """Make staged files, whose hashes are right, blobs of the grant's repository.
+
+    Gives the transaction in which it happens, for what has to happen in the same, and who uploads.
+
+    Raises:
+        NotAuthenticated, RepoNotFound, Forbidden: the grant ended while the bytes came in.
+        StorageFull, StoreUnavailable, Unavailable: they cannot be kept.
+    """
+    # Gigabytes take their time to reach the disk or the cloud: not while others wait for the database. In the
+    # transaction it is repeated, in no time, and makes good what gc may have removed in between.
+    for staged in uploads:
+        staged.publish(blob_key(staged.sha256))
+    with hub.database.write() as session:
+        caller = grant.check(session)
+        publish_all(session, hub, uploads, repository_id=grant.repository_id, user_id=grant.user_id)
+        yield session, caller

@@ -1,0 +1,1 @@
+"""What administrators do to a whole Hub: make, check, clean, copy and count it."""

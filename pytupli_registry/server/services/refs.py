@@ -1,0 +1,125 @@
+"""Branches and tags; a ref moves only if it still points at what was read."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.database.schema import Commit, Ref, now
+from pytupli_registry.server.errors import BadRequest, Conflict, RevisionNotFound, StaleParent
+from pytupli_registry.server.services.revisions import DEFAULT_BRANCH, resolve
+from pytupli_registry.server.wire.names import check_ref_name
+
+__all__ = [
+    "create_branch",
+    "create_ref",
+    "create_tag",
+    "delete_branch",
+    "delete_tag",
+    "list_refs",
+    "lock_ref",
+    "move_ref",
+]
+
+
+def list_refs(session: Session, repository_id: int) -> list[Ref]:
+    """Return all refs of a repository, by name."""
+    return list(session.scalars(select(Ref).where(Ref.repository_id == repository_id).order_by(Ref.name)))
+
+
+def lock_ref(session: Session, repository_id: int, name: str) -> str | None:
+    """Return what a ref points at, and keep others from moving it until this transaction ends."""
+    return session.scalar(
+        select(Ref.commit_oid).where(Ref.repository_id == repository_id, Ref.name == name).with_for_update()
+    )
+
+
+def move_ref(session: Session, repository_id: int, name: str, expected_oid: str, new_oid: str) -> None:
+    """Point a ref at another commit.
+
+    Raises:
+        StaleParent: it does not point at ``expected_oid`` any more.
+    """
+    moved = session.scalars(
+        update(Ref)
+        .where(Ref.repository_id == repository_id, Ref.name == name, Ref.commit_oid == expected_oid)
+        .values(commit_oid=new_oid, updated_at=now())
+        .returning(Ref.name)
+    ).all()
+    if not moved:
+        raise StaleParent
+
+
+def create_ref(session: Session, repository_id: int, name: str, oid: str, message: str = "") -> None:
+    """Create a ref.
+
+    Raises:
+        Conflict: there is one of that name.
+    """
+    # A commit that gc has found unreachable becomes reachable again.
+    session.execute(
+        update(Commit)
+        .where(Commit.repository_id == repository_id, Commit.oid == oid, Commit.orphaned_at.is_not(None))
+        .values(orphaned_at=None)
+    )
+    if session.get(Ref, (repository_id, name)) is not None:
+        raise Conflict(f"Reference {name} already exists")
+    session.add(Ref(repository_id=repository_id, name=name, commit_oid=oid, message=message))
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise Conflict(f"Reference {name} already exists") from error
+
+
+def create_branch(session: Session, repository_id: int, branch: str, starting_point: str | None) -> None:
+    """Create a branch at a revision (default: the head of ``main``).
+
+    Raises:
+        BadRequest: no name for a branch.
+        RevisionNotFound: no such starting point.
+        Conflict: the branch exists.
+    """
+    name = f"refs/heads/{check_ref_name(branch)}"
+    create_ref(session, repository_id, name, resolve(session, repository_id, starting_point))
+
+
+def create_tag(session: Session, repository_id: int, tag: str, revision: str | None, message: str) -> None:
+    """Create a tag at a revision.
+
+    Raises:
+        BadRequest: no name for a tag.
+        RevisionNotFound: no such revision.
+        Conflict: the tag exists.
+    """
+    name = f"refs/tags/{check_ref_name(tag)}"
+    create_ref(session, repository_id, name, resolve(session, repository_id, revision), message)
+
+
+def delete_branch(session: Session, repository_id: int, branch: str) -> None:
+    """Delete a branch.
+
+    Raises:
+        BadRequest: ``main`` stays.
+        RevisionNotFound: no such branch.
+    """
+    if branch in (DEFAULT_BRANCH, f"refs/heads/{DEFAULT_BRANCH}"):
+        raise BadRequest(f"Cannot delete refs/heads/{DEFAULT_BRANCH}")
+    _delete(session, repository_id, f"refs/heads/{branch}", branch)
+
+
+def delete_tag(session: Session, repository_id: int, tag: str) -> None:
+    """Delete a tag.
+
+    Raises:
+        RevisionNotFound: no such tag.
+    """
+    _delete(session, repository_id, f"refs/tags/{tag}", tag)
+
+
+def _delete(session: Session, repository_id: int, name: str, shown: str) -> None:
+    deleted = session.scalars(
+        delete(Ref).where(Ref.repository_id == repository_id, Ref.name == name).returning(Ref.name)
+    ).all()
+    if not deleted:
+        raise RevisionNotFound(f"Invalid rev id: {shown[:100]}")

@@ -1,0 +1,54 @@
+"""The ``Range`` header (RFC 9110, section 14), as far as one range goes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pytupli_registry.server.errors import RangeNotSatisfiable
+
+__all__ = ["ByteRange", "parse_range"]
+
+_RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """Bytes ``start`` to ``end`` (exclusive) of a file of ``size`` bytes."""
+
+    start: int
+    end: int
+    size: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes."""
+        return self.end - self.start
+
+    @property
+    def content_range(self) -> str:
+        """The ``Content-Range`` header."""
+        return f"bytes {self.start}-{self.end - 1}/{self.size}"
+
+
+def parse_range(header: str | None, size: int) -> ByteRange | None:
+    """Return the range a header asks for, or None for the whole file.
+
+    Headers that are none, and those with several ranges, ask for the whole file: the standard lets us.
+
+    Raises:
+        RangeNotSatisfiable: it begins behind the end of the file.
+    """
+    found = _RANGE.fullmatch(header) if header else None
+    if found is None or not (found[1] or found[2]):
+        return None
+    if found[1]:
+        start = int(found[1])
+        end = min(int(found[2]) + 1, size) if found[2] else size
+        if found[2] and int(found[2]) < start:
+            return None
+    else:
+        start, end = max(size - int(found[2]), 0), size
+    if start >= size or end <= start:
+        raise RangeNotSatisfiable(size)
+    return ByteRange(start, end, size)

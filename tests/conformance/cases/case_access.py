@@ -1,0 +1,220 @@
+"""Gated repositories and access requests; likes."""
+
+import datetime
+
+import pytest
+from hub import ACCOUNTS, OWNER, STRANGER, api_of, client, new_name, refused, request
+from huggingface_hub import HfFileSystem, hf_hub_download, snapshot_download
+from huggingface_hub.utils import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+
+PREFIXES = {"model": "", "dataset": "datasets/", "space": "spaces/"}
+
+
+def set_gate(repo, gated, kind="dataset"):
+    # Clients before 0.25 have no call for it.
+    answer = request("PUT", f"/api/{kind}s/{repo}/settings", OWNER.token, {"gated": gated})
+    assert answer.status == 200, answer.body
+
+
+def ask(repo, token, kind="dataset", fields=None):
+    """Asking for access is a form on the Hub's page, not a call of the client."""
+    return request("POST", f"/{PREFIXES[kind]}{repo}/ask-access", token, fields or {})
+
+
+@pytest.fixture
+def gated(make_repo, commit):
+    repo = make_repo()
+    commit(repo, {"a.txt": b"a", "b.bin": b"\x00b"})
+    set_gate(repo, "manual")
+    return repo
+
+
+@pytest.mark.parametrize("path", ["a.txt", "b.bin"])
+@pytest.mark.parametrize("token", [STRANGER.token, False])
+def test_files_are_shut(gated, tmp_path, path, token):
+    with pytest.raises(GatedRepoError, match=f"Access to dataset {gated} is restricted"):
+        hf_hub_download(gated, path, repo_type="dataset", token=token, cache_dir=tmp_path)
+
+
+def test_text_for_someone_who_is_logged_in(gated, tmp_path):
+    with refused(GatedRepoError, 403, "and you are not in the authorized list"):
+        hf_hub_download(gated, "a.txt", repo_type="dataset", token=STRANGER.token, cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["model", "dataset"])
+def test_word_for_the_kind(make_repo, kind, tmp_path):
+    repo = make_repo(kind)
+    set_gate(repo, "auto", kind)
+    with pytest.raises(GatedRepoError, match=f"Access to {kind} .* is restricted and you are not in"):
+        hf_hub_download(repo, ".gitattributes", repo_type=kind, token=STRANGER.token, cache_dir=tmp_path)
+
+
+def test_a_gate_shuts_every_way_to_the_content(gated, tmp_path):
+    with pytest.raises(GatedRepoError):
+        snapshot_download(gated, repo_type="dataset", token=STRANGER.token, cache_dir=tmp_path)
+    fs = HfFileSystem(token=STRANGER.token, skip_instance_cache=True)
+    with pytest.raises((GatedRepoError, PermissionError, FileNotFoundError)):
+        fs.read_text(f"datasets/{gated}/a.txt")
+    for path in (f"/datasets/{gated}/raw/main/a.txt", f"/datasets/{gated}/resolve/main/a.txt?download=true"):
+        assert request("GET", path, STRANGER.token).status in (401, 403, 404)
+
+
+def test_what_stays_open(gated, stranger):
+    assert stranger.dataset_info(gated).gated == "manual"
+    assert "a.txt" in stranger.list_repo_files(gated, repo_type="dataset")
+    assert stranger.repo_exists(gated, repo_type="dataset")
+
+
+def test_owners_pass(gated, tmp_path):
+    found = hf_hub_download(gated, "a.txt", repo_type="dataset", token=OWNER.token, cache_dir=tmp_path)
+    with open(found, "rb") as stream:
+        assert stream.read() == b"a"
+
+
+@client(">=0.30", "auth_check is newer")
+def test_auth_check(gated, stranger, api):
+    api.auth_check(gated, repo_type="dataset")
+    with pytest.raises(GatedRepoError):
+        stranger.auth_check(gated, repo_type="dataset")
+
+
+def names(requests):
+    return [entry.username for entry in requests]
+
+
+def lists(api, repo):
+    return {
+        word: names(getattr(api, f"list_{word}_access_requests")(repo, repo_type="dataset"))
+        for word in ("pending", "accepted", "rejected")
+    }
+
+
+def test_life_of_a_grant(api, gated, tmp_path):
+    assert lists(api, gated) == {"pending": [], "accepted": [], "rejected": []}
+    api.grant_access(gated, STRANGER.name, repo_type="dataset")
+    (found,) = api.list_accepted_access_requests(gated, repo_type="dataset")
+    assert (found.username, found.email, found.status) == (STRANGER.name, None, "accepted")
+    assert isinstance(found.timestamp, datetime.datetime)
+    hf_hub_download(gated, "a.txt", repo_type="dataset", token=STRANGER.token, cache_dir=tmp_path)
+    api.cancel_access_request(gated, STRANGER.name, repo_type="dataset")
+    assert lists(api, gated) == {"pending": [STRANGER.name], "accepted": [], "rejected": []}
+    with pytest.raises(GatedRepoError):
+        hf_hub_download(gated, "b.bin", repo_type="dataset", token=STRANGER.token, cache_dir=tmp_path)
+    api.reject_access_request(gated, STRANGER.name, repo_type="dataset", rejection_reason="No")
+    assert lists(api, gated) == {"pending": [], "accepted": [], "rejected": [STRANGER.name]}
+    api.accept_access_request(gated, STRANGER.name, repo_type="dataset")
+    assert lists(api, gated) == {"pending": [], "accepted": [STRANGER.name], "rejected": []}
+
+
+def test_what_is_done_is_not_done_again(api, gated):
+    api.grant_access(gated, STRANGER.name, repo_type="dataset")
+    with pytest.raises(HfHubHTTPError):
+        api.grant_access(gated, STRANGER.name, repo_type="dataset")
+    with pytest.raises(HfHubHTTPError):
+        api.accept_access_request(gated, STRANGER.name, repo_type="dataset")
+    for change in (api.reject_access_request, api.cancel_access_request):
+        settings = {"rejection_reason": "No"} if change == api.reject_access_request else {}
+        change(gated, STRANGER.name, repo_type="dataset", **settings)
+        with pytest.raises(HfHubHTTPError):
+            change(gated, STRANGER.name, repo_type="dataset", **settings)
+
+
+def test_requests_without_sense(api, gated, repo):
+    with pytest.raises(HfHubHTTPError):
+        api.grant_access(gated, new_name("nobody"), repo_type="dataset")
+    with pytest.raises(HfHubHTTPError):
+        api.accept_access_request(gated, ACCOUNTS["reader"].name, repo_type="dataset")
+    with pytest.raises(HfHubHTTPError):
+        list(api.list_pending_access_requests(repo, repo_type="dataset"))
+
+
+def test_requests_are_for_owners(gated, stranger):
+    with refused(HfHubHTTPError, 403):
+        list(stranger.list_pending_access_requests(gated, repo_type="dataset"))
+    with refused(HfHubHTTPError, 403):
+        stranger.grant_access(gated, STRANGER.name, repo_type="dataset")
+    with refused(HfHubHTTPError, 403):
+        stranger.accept_access_request(gated, STRANGER.name, repo_type="dataset")
+
+
+def test_asking(api, gated, tmp_path):
+    assert ask(gated, STRANGER.token).status < 400
+    (found,) = api.list_pending_access_requests(gated, repo_type="dataset")
+    assert (found.username, found.status) == (STRANGER.name, "pending")
+    api.accept_access_request(gated, STRANGER.name, repo_type="dataset")
+    hf_hub_download(gated, "a.txt", repo_type="dataset", token=STRANGER.token, cache_dir=tmp_path)
+
+
+def test_asking_where_everybody_is_let_in(api, make_repo, tmp_path):
+    repo = make_repo()
+    set_gate(repo, "auto")
+    assert ask(repo, STRANGER.token).status < 400
+    assert lists(api, repo)["accepted"] == [STRANGER.name]
+    hf_hub_download(repo, ".gitattributes", repo_type="dataset", token=STRANGER.token, cache_dir=tmp_path)
+
+
+def test_asking_needs_a_login(gated):
+    assert ask(gated, None).status in (303, 401, 403)
+
+
+@client(">=2", "`request_id` is newer")
+def test_by_the_id_of_the_request(api, gated):
+    ask(gated, STRANGER.token)
+    (found,) = api.list_pending_access_requests(gated, repo_type="dataset")
+    api.accept_access_request(gated, request_id=found.request_id, repo_type="dataset")
+    assert lists(api, gated)["accepted"] == [STRANGER.name]
+
+
+@pytest.mark.parametrize("kind", PREFIXES)
+def test_likes(make_repo, stranger, api, kind):
+    repo = make_repo(kind)
+    like(kind, repo, STRANGER.token)
+    assert api.repo_info(repo, repo_type=kind).likes == 1
+    assert names(api.list_repo_likers(repo, repo_type=kind)) == [STRANGER.name]
+    liked = stranger.list_liked_repos()
+    assert liked.user == STRANGER.name
+    assert repo in getattr(liked, f"{kind}s")
+    assert liked.total >= 1
+    like(kind, repo, STRANGER.token)
+    assert api.repo_info(repo, repo_type=kind).likes == 1
+    stranger.unlike(repo, repo_type=kind)
+    assert api.repo_info(repo, repo_type=kind).likes == 0
+    assert repo not in getattr(stranger.list_liked_repos(), f"{kind}s")
+
+
+def like(kind, repo, token):
+    # Clients since 0.26 have no call for it.
+    assert request("POST", f"/api/{kind}s/{repo}/like", token).status < 300
+
+
+@client("<0.26", "`like` was removed in 0.26")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_like_of_the_old_clients(api, repo, stranger):
+    stranger.like(repo, repo_type="dataset")
+    assert api.dataset_info(repo).likes == 1
+
+
+def test_likes_of_others(api, anonymous, make_repo):
+    repo, private = make_repo(), make_repo(private=True)
+    for name in (repo, private):
+        like("dataset", name, OWNER.token)
+    assert repo in anonymous.list_liked_repos(OWNER.name).datasets
+    assert private not in anonymous.list_liked_repos(OWNER.name).datasets
+    assert private in api.list_liked_repos().datasets
+    assert api.list_liked_repos(STRANGER.name).user == STRANGER.name
+
+
+def test_likes_of_the_missing(stranger, make_repo):
+    for repo in (f"{OWNER.name}/{new_name()}", make_repo(private=True)):
+        with refused(RepositoryNotFoundError, 404):
+            stranger.unlike(repo, repo_type="dataset")
+
+
+def test_many_likers(api, repo):
+    for role in ACCOUNTS:
+        like("dataset", repo, ACCOUNTS[role].token)
+    found = list(api.list_repo_likers(repo, repo_type="dataset"))
+    assert {entry.username for entry in found} == {account.name for account in ACCOUNTS.values()}
+    assert all(entry.fullname and entry.avatar_url for entry in found)
+    assert len(found) == len(ACCOUNTS)
+    assert api_of("reader").whoami()
