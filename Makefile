@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt plugins/pytupli-d3rlpy/pyproject.to
 	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -c constraints.txt --group dev \
-		-e ".[server,pandas,torch,box2d,mujoco]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
+		-e ".[server,postgresql,pandas,torch,box2d,mujoco]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
 	@touch $(INSTALLED)
 
 demo: install

@@ -16,6 +16,7 @@ from pytupli_registry.server.errors import HubError, Moved
 from pytupli_registry.server.observability.watching import watched
 from pytupli_registry.server.routes import ROUTERS
 from pytupli_registry.server.services.hub import Hub
+from pytupli_registry.server.web import PAGES
 
 __all__ = ["create_app"]
 
@@ -41,7 +42,7 @@ def create_app(hub: Hub) -> ASGIApp:
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_failure)
-    for router in ROUTERS:
+    for router in (*PAGES, *ROUTERS):
         app.include_router(router)
     return _RawPaths(watched(app, hub), hub.settings.public_url)
 
@@ -114,5 +115,7 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 async def _answer_failure(request: Request, error: Exception) -> Response:
     del error  # raised again after this answer, and logged by whoever watches requests
-    message = f"The server failed. Tell its administrator the number of this request: {request.state.request_id}."
+    message = (
+        f"The server failed. Tell its administrator the number of this request: {request.state.request_id}."
+    )
     return error_response(request, 500, message)

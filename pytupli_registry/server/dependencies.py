@@ -26,6 +26,7 @@ __all__ = [
     "RepoOf",
     "Revision",
     "Segment",
+    "address_of",
     "base_url",
     "bearer_token",
 ]
@@ -102,6 +103,8 @@ def current_caller(request: Request, hub: CurrentHub) -> Caller:
         return ANONYMOUS
     with hub.database.read() as session:
         caller = authenticate(session, token)
+    if caller.token_id is not None:
+        hub.token_uses.note(hub.database, caller.token_id)
     request.state.user = caller.name  # for the log
     return caller
 
@@ -117,6 +120,11 @@ def base_url(request: Request, hub: CurrentHub) -> str:
 
 
 BaseUrl = Annotated[str, Depends(base_url)]
+
+
+def address_of(request: Request) -> str | None:
+    """Return the address of the client, as far as the proxies before us are trusted."""
+    return request.client.host if request.client else None
 
 
 def repo_of_path(family: Family, namespace: Segment, name: Segment) -> RepoId:

@@ -13,8 +13,9 @@ _TOO_LARGE = 413
 # These read their bodies piece by piece and know limits of their own.
 STREAMED = (
     "/commit/{revision}",
-    "/lfs/",
-    "/xet/",
+    "/lfs/objects/{oid}",
+    "/lfs/uploads/{upload_id}/{number}",
+    "/xet/{epoch}/",
     "/git-upload-pack",
 )
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -284,6 +285,16 @@ class Ref(Base):
     """A branch, a tag or a pull request's head: ``refs/heads/…``, ``refs/tags/…``, ``refs/pr/N``."""
 
     __tablename__ = "refs"
+    __table_args__ = (
+        # Checked at the end of the transaction: deleting a repository deletes both, in whatever order.
+        ForeignKeyConstraint(
+            ["repository_id", "commit_oid"],
+            ["commits.repository_id", "commits.oid"],
+            name="fk_refs_commit",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    )
 
     repository_id: Mapped[int] = mapped_column(
         ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CloudStore"]
 
-_IN_MEMORY = 128 << 20  # bytes that all uploads hold together
+_IN_MEMORY = 80 << 20  # bytes that all uploads hold together
 _SMALLEST_BLOCK = BLOCK // 2  # obstore gathers what arrives until it has so much
 _FARTHEST = (1 << 63) - 1  # no object is so large
 _NOTHING = "readiness"  # no kind of object has this name
@@ -57,11 +57,13 @@ class CloudStore:
         self._budget = Budget(_IN_MEMORY)
 
     @contextmanager
-    def stage(self) -> Iterator[StagedForCloud]:
+    def stage(self, *, hashed: bool = True) -> Iterator[StagedForCloud]:
         """Begin a new object in a local file."""
         with disk_errors("beginning to write"):
             file = TemporaryFile(buffering=0, dir=self._spool)  # noqa: SIM115 - closed by discard
         staged = StagedForCloud(file, self._backend, self._budget)
+        if not hashed:
+            staged.forgo_hash()
         try:
             yield staged
         finally:
@@ -76,7 +78,7 @@ class CloudStore:
             try:
                 result = obstore.get(self._backend, key, options=_range(start, length))
             except (BaseError, ValueError):  # so answer stores where the range is empty or behind the end
-                if self._ends_before(key, start, length):
+                if (start or length is not None) and self._ends_before(key, start, length):
                     return iter(())
                 raise
             begin, end = result.range

@@ -42,10 +42,12 @@ class FolderStore:
             (root / STAGING).mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
-    def stage(self) -> Iterator[StagedInFolder]:
+    def stage(self, *, hashed: bool = True) -> Iterator[StagedInFolder]:
         """Begin a new object in the staging directory."""
         with disk_errors("beginning to write"):
             staged = StagedInFolder(self._directories, fsync=self._fsync)
+        if not hashed:
+            staged.forgo_hash()
         try:
             yield staged
         finally:

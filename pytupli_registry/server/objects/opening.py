@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ _OF_CLIENT = frozenset(
     {*_CLIENT, "allow_http", "allow_invalid_certificates", "proxy_url", "root_certificate"}
 )
 _RETRY = {"max_retries": "5", "retry_timeout": "30"}
+_SHORTEST_SECRET = 8  # characters; MinIO takes none below
 
 
 def open_store(
@@ -106,13 +108,13 @@ def _backend(url: str, options: Mapping[str, str]) -> S3Store | GCSStore | Azure
 
 def _retry(options: Mapping[str, str]) -> dict[str, Any]:
     said = {name: options.get(name, default) for name, default in _RETRY.items()}
-    try:
-        return {
-            "max_retries": int(said["max_retries"]),
-            "retry_timeout": timedelta(seconds=float(said["retry_timeout"])),
-        }
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(f"objects_options: {error}") from error
+    for name, value in said.items():
+        if not re.fullmatch(r"[0-9]{1,6}", value):
+            raise SettingsError(f"objects_options: {name} is not a number between 0 and 999999.")
+    return {
+        "max_retries": int(said["max_retries"]),
+        "retry_timeout": timedelta(seconds=int(said["retry_timeout"])),
+    }
 
 
 def _secret(options: Mapping[str, str]) -> str | None:
@@ -121,6 +123,7 @@ def _secret(options: Mapping[str, str]) -> str | None:
 
 def _without_values(text: str, options: Mapping[str, str]) -> str:
     first = text.partition("\n")[0]
-    for value in sorted(filter(None, options.values()), key=len, reverse=True):
-        first = first.replace(value, "…")
+    for value in options.values():
+        if len(value) >= _SHORTEST_SECRET:
+            first = first.replace(value, "…")
     return first

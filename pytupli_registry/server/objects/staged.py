@@ -19,7 +19,7 @@ class StagedFile(ABC):
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._size = 0
-        self._hash = hashlib.sha256()
+        self._hash: hashlib._Hash | None = hashlib.sha256()
         self._published = False
 
     @property
@@ -30,7 +30,13 @@ class StagedFile(ABC):
     @property
     def sha256(self) -> str:
         """SHA-256 of the bytes so far, in hexadecimal."""
+        if self._hash is None:
+            raise ValueError("these bytes are not hashed")
         return self._hash.hexdigest()
+
+    def forgo_hash(self) -> None:
+        """Do not compute the SHA-256; to be called before anything is written."""
+        self._hash = None
 
     def write(self, block: bytes | bytearray | memoryview) -> None:
         """Add bytes at the end."""
@@ -40,7 +46,8 @@ class StagedFile(ABC):
             written = 0
             while written < len(view):
                 written += os.write(self._handle, view[written:])
-        self._hash.update(view)
+        if self._hash is not None:
+            self._hash.update(view)
         self._size += len(view)
 
     def publish(self, key: str) -> None:

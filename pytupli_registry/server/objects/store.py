@@ -69,8 +69,11 @@ class ObjectStore(Protocol):
     raises ``InvalidKey`` for others, and ``StoreUnavailable`` if the store fails.
     """
 
-    def stage(self) -> AbstractContextManager[Staged]:
+    def stage(self, *, hashed: bool = True) -> AbstractContextManager[Staged]:
         """Begin a new object. What was not published on leaving the context is discarded.
+
+        Args:
+            hashed: False saves the time of computing its SHA-256; it cannot become a blob then.
 
         Raises:
             StorageFull: no space is left.

@@ -22,7 +22,7 @@ __all__ = ["StagedForCloud", "cloud_errors"]
 
 _PART = 8 << 20  # bytes of a part; what is no larger is sent in one piece
 _MOST_PARTS = 10_000  # of one upload to S3
-_IN_FLIGHT = 32 << 20  # bytes of parts of one upload that are sent at the same time
+_IN_FLIGHT = 16 << 20  # bytes of parts of one upload that are sent at the same time
 # Who follows a signed URL into the bucket gets a file to save, never a page to show.
 _ATTRIBUTES: Attributes = {"Content-Type": "application/octet-stream", "Content-Disposition": "attachment"}
 

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from pytupli_registry.server.routes import commits, operations, refs, repositories, resolve, trees
+from pytupli_registry.server.routes import (
+    access_requests,
+    accounts,
+    commits,
+    discussions,
+    identity,
+    lfs,
+    likes,
+    oauth,
+    operations,
+    organizations,
+    refs,
+    repositories,
+    resolve,
+    tokens,
+    trees,
+    webhooks,
+    xet,
+)
 
 __all__ = ["ROUTERS"]
 
 ROUTERS = (
     operations.router,
+    identity.router,
+    oauth.router,
+    accounts.router,
+    tokens.router,
+    organizations.router,
     repositories.router,
     refs.router,
     trees.router,
     commits.router,
+    discussions.router,
+    webhooks.router,
+    likes.router,
+    access_requests.router,
+    xet.router,
+    lfs.router,
     # Last: its paths begin with the name of an account, and would catch others.
     resolve.router,
 )

@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse, Response
 from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["date_text", "page_of", "page_response", "read_cursor", "truth"]
+__all__ = ["date_text", "page_of", "page_response", "read_cursor", "read_row_cursor", "truth"]
+
+LONGEST_ROW = 19  # digits that fit 64 bits
 
 
 def date_text(time: datetime) -> str:
@@ -27,7 +29,11 @@ def page_of(hub: Hub, limit: int | None) -> int:
 
 
 def page_response(
-    request: Request, base: str, entries: Any, cursor: str | None, headers: dict[str, str] | None = None  # noqa: ANN401 - any JSON
+    request: Request,
+    base: str,
+    entries: Any,  # noqa: ANN401 - any JSON
+    cursor: str | None,
+    headers: dict[str, str] | None = None,
 ) -> Response:
     """Return a page of a listing; ``cursor`` is where the next one begins, None on the last."""
     answer = dict(headers or {})
@@ -50,6 +56,18 @@ def read_cursor(text: str | None) -> str:
         return base64.urlsafe_b64decode(text.encode("ascii")).decode()
     except (binascii.Error, UnicodeError, ValueError) as error:
         raise BadRequest("The cursor is not one of this Hub. Begin the listing again.") from error
+
+
+def read_row_cursor(text: str | None) -> int:
+    """Return the row behind which a page begins (0 is before the first).
+
+    Raises:
+        BadRequest: the text was not made by :func:`page_response`.
+    """
+    row = read_cursor(text)
+    if row and not (row.isascii() and row.isdecimal() and len(row) < LONGEST_ROW):
+        raise BadRequest("The cursor is not one of this Hub. Begin the listing again.")
+    return int(row or 0)
 
 
 def truth(text: str | None) -> bool:

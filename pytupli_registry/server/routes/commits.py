@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, RepoOf, Revision
@@ -16,11 +16,11 @@ from pytupli_registry.server.errors import BadRequest, TooLarge
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor, truth
 from pytupli_registry.server.services.committing import Committing
 from pytupli_registry.server.services.history import ancestors
-from pytupli_registry.server.services.permissions import Action, Caller
+from pytupli_registry.server.services.permissions import Action
 from pytupli_registry.server.services.preupload import Candidate, advise
 from pytupli_registry.server.services.repositories import find
 from pytupli_registry.server.services.revisions import resolve, tree_of
-from pytupli_registry.server.wire.names import RepoId, check_path
+from pytupli_registry.server.wire.names import check_path
 
 router = APIRouter(tags=["commits"])
 
@@ -169,5 +169,3 @@ def _escaped(text: str) -> str:
     from html import escape  # noqa: PLC0415
 
     return escape(text)
-
-

@@ -124,7 +124,11 @@ def change_settings(
     visibility = body.visibility
     if visibility is None and body.private is not None:
         visibility = "private" if body.private else "public"
-    gated = repositories.GATES[body.gated] if "gated" in body.model_fields_set and body.gated is not None else None
+    gated = (
+        repositories.GATES[body.gated]
+        if "gated" in body.model_fields_set and body.gated is not None
+        else None
+    )
     with hub.database.write() as session:
         changed = repositories.change_settings(
             session, caller, repo_id, repositories.Changes(visibility=visibility, gated=gated)
@@ -199,7 +203,12 @@ def revision_info(
 
 
 def _info(
-    hub: CurrentHub, caller: CurrentCaller, repo_id: RepoId, revision: str | None, blobs: str | None, expand: list[str]
+    hub: CurrentHub,
+    caller: CurrentCaller,
+    repo_id: RepoId,
+    revision: str | None,
+    blobs: str | None,
+    expand: list[str],
 ) -> Response:
     checked_expand(repo_id.type, expand)
     with hub.database.read() as session:
@@ -223,5 +232,3 @@ def check_write(hub: CurrentHub, caller: CurrentCaller, repo_id: RepoOf) -> dict
     with hub.database.read() as session:
         repositories.find(session, caller, repo_id, Action.WRITE)
     return {}
-
-

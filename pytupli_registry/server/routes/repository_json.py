@@ -16,23 +16,56 @@ from pytupli_registry.server.wire.names import RepoType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytupli_registry.server.database.schema import Repository
     from pytupli_registry.server.database.engine import Session
-
+    from pytupli_registry.server.database.schema import Repository
     from pytupli_registry.server.services.hub import Hub
 
 __all__ = ["checked_expand", "list_json", "repository_json"]
 
-COMMON = (
-    "author cardData citation createdAt disabled downloads downloadsAllTime gated lastModified likes private "
-    "resourceGroup sha siblings tags trendingScore usedStorage xetEnabled"
-).split()
+COMMON = [
+    "author",
+    "cardData",
+    "citation",
+    "createdAt",
+    "disabled",
+    "downloads",
+    "downloadsAllTime",
+    "gated",
+    "lastModified",
+    "likes",
+    "private",
+    "resourceGroup",
+    "sha",
+    "siblings",
+    "tags",
+    "trendingScore",
+    "usedStorage",
+    "xetEnabled",
+]
 EXPANDABLE = {
     RepoType.DATASET: [*COMMON, "description", "mainSize", "paperswithcode_id", "facts"],
     RepoType.MODEL: [
-        *COMMON, *"baseModels childrenModelCount config evalResults gguf inference inferenceProviderMapping".split(),
-        *"library_name mask_token model-index pipeline_tag safetensors spaces transformersInfo widgetData".split(),
-        *"security_repo_status".split(),
+        *COMMON,
+        *[
+            "baseModels",
+            "childrenModelCount",
+            "config",
+            "evalResults",
+            "gguf",
+            "inference",
+            "inferenceProviderMapping",
+        ],
+        *[
+            "library_name",
+            "mask_token",
+            "model-index",
+            "pipeline_tag",
+            "safetensors",
+            "spaces",
+            "transformersInfo",
+            "widgetData",
+        ],
+        *["security_repo_status"],
     ],
     RepoType.SPACE: [*COMMON, "datasets", "models", "runtime", "sdk", "subdomain", "agents"],
 }
@@ -91,7 +124,9 @@ def list_json(
 def _narrowed(shown: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
     if not wanted:
         return shown
-    return {name: value for name, value in shown.items() if name in wanted or name in ("_id", "id", "modelId")}
+    return {
+        name: value for name, value in shown.items() if name in wanted or name in ("_id", "id", "modelId")
+    }
 
 
 def _fields(repository: Repository, tags: list[str]) -> dict[str, Any]:
@@ -125,7 +160,10 @@ def _of_type(repository: Repository) -> dict[str, Any]:
             special = {"library_name": card.get("library_name"), "pipeline_tag": card.get("pipeline_tag")}
             return {"modelId": repository.full_name} | {k: v for k, v in special.items() if v}
         case RepoType.SPACE:
-            return {"sdk": repository.sdk or "static", "subdomain": f"{repository.owner.name}-{repository.name}"}
+            return {
+                "sdk": repository.sdk or "static",
+                "subdomain": f"{repository.owner.name}-{repository.name}",
+            }
         case RepoType.DATASET:
             return {}
 

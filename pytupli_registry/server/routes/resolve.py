@@ -34,7 +34,19 @@ router = APIRouter(tags=["files"])
 EXPIRES_S = 3600
 TEXT = "text/plain; charset=utf-8"
 BINARY = "application/octet-stream"
-TEXT_SUFFIXES = (".md", ".txt", ".json", ".jsonl", ".csv", ".toml", ".yaml", ".yml", ".py", ".gitattributes", ".gitignore")
+TEXT_SUFFIXES = (
+    ".md",
+    ".txt",
+    ".json",
+    ".jsonl",
+    ".csv",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".py",
+    ".gitattributes",
+    ".gitignore",
+)
 
 
 @router.api_route("/{family}/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
@@ -79,7 +91,9 @@ def _send(request: Request, hub: Hub, caller: Caller, repo_id: RepoId, revision:
         return Response(status_code=304, headers=headers)
     url = _signed_url(hub, found, path)
     if url is not None:
-        return Response(status_code=302, headers=headers | {"Location": url, "X-Linked-Size": str(found.file.size)})
+        return Response(
+            status_code=302, headers=headers | {"Location": url, "X-Linked-Size": str(found.file.size)}
+        )
     wanted = _wanted(request.headers, headers["ETag"], found.file.size)
     if inline is not None:
         return _whole(inline, wanted, headers)

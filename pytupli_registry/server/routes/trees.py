@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
-from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, EntryPath, RepoOf, Revision
+from pytupli_registry.server.dependencies import (
+    BaseUrl,
+    CurrentCaller,
+    CurrentHub,
+    EntryPath,
+    RepoOf,
+    Revision,
+)
 from pytupli_registry.server.errors import BadRequest, EntryNotFound
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor, truth
 from pytupli_registry.server.services.files import files_of
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytupli_registry.server.database.engine import Session
-
     from pytupli_registry.server.services.hub import Hub
 
 router = APIRouter(tags=["trees"])
@@ -98,19 +104,23 @@ def _listing(
 
 
 def _below(
-    session: Session, hub: Hub, entry: TreeEntry, path: str, recursive: bool, after: str, count: int  # noqa: FBT001
+    session: Session, hub: Hub, entry: TreeEntry, path: str, recursive: bool, after: str, count: int
 ) -> list[PathEntry]:
     if not entry.is_directory:
         return [PathEntry(path, entry)]
     prefix = f"{path}/" if path else ""
     if after and not after.startswith(prefix):
         raise BadRequest("The cursor is not one of this Hub. Begin the listing again.")
-    return list(islice(walk(session, hub, entry.oid, prefix=prefix, recursive=recursive, after=after), count + 1))
+    return list(
+        islice(walk(session, hub, entry.oid, prefix=prefix, recursive=recursive, after=after), count + 1)
+    )
 
 
 def missing_entry(path: str, revision: str, head: str) -> EntryNotFound:
     """Return the error for a path that does not exist; the commit lets clients remember that."""
-    return EntryNotFound(f"{path[:300]!r} does not exist on {revision[:100]!r}.", headers={"X-Repo-Commit": head})
+    return EntryNotFound(
+        f"{path[:300]!r} does not exist on {revision[:100]!r}.", headers={"X-Repo-Commit": head}
+    )
 
 
 @router.post("/api/{family}/{namespace}/{name}/paths-info/{revision}")

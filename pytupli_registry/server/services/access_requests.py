@@ -85,8 +85,10 @@ def list_requests(
     """Return the requests in a status by id, the first ``count`` that come after the id ``after``.
 
     Raises:
-        BadRequest: there is no such status.
+        BadRequest: there is no such status, or ``after`` is no id.
     """
+    if after and not after.isalnum():
+        raise BadRequest("The cursor is not one of this Hub. Begin the listing again.")
     user = aliased(User)
     rows = session.execute(
         select(AccessRequest, Account, user.email)
@@ -100,7 +102,7 @@ def list_requests(
         .order_by(AccessRequest.id)
         .limit(count)
     )
-    return list(rows.tuples())
+    return list(rows.all())
 
 
 def grant(session: Session, repository: Repository, user_name: str) -> AccessRequest:

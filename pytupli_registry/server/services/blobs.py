@@ -6,20 +6,20 @@ of the row it deletes: so a row never stands without its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Blob, Repository, RepositoryBlob, now
-from pytupli_registry.server.errors import Unprocessable
+from pytupli_registry.server.errors import Unavailable, Unprocessable
 
 if TYPE_CHECKING:
     from pytupli_registry.server.objects import Staged
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["belonging", "blob_key", "give", "publish", "publish_all"]
+__all__ = ["adopt", "belonging", "blob_key", "give", "publish"]
 
 
 def blob_key(sha256: str) -> str:
@@ -44,29 +44,37 @@ def publish(
         StorageFull, StoreUnavailable: the store cannot take them.
     """
     _compare(staged, sha256, size)
-    publish_all(session, hub, [staged], repository_id=repository_id, user_id=user_id)
+    _lock(session, hub, {staged.sha256: staged.size})
+    staged.publish(blob_key(staged.sha256))
+    give(session, hub, repository_id, [staged.sha256], user_id=user_id)
     return staged.sha256
 
 
-def publish_all(
-    session: Session, hub: Hub, staged: Iterable[Staged], *, repository_id: int, user_id: int | None
+def adopt(
+    session: Session, hub: Hub, sizes: Mapping[str, int], *, repository_id: int, user_id: int | None
 ) -> None:
-    """Let staged bytes, whose hashes are right, become blobs of a repository. Needs a session that writes.
+    """Make objects, published under their names before, blobs of a repository. Needs a session that writes.
+
+    For large ones: bringing gigabytes to the disk or the cloud takes longer than others can wait for the database.
 
     Raises:
-        StorageFull, StoreUnavailable: the store cannot take them.
+        Unavailable: gc has removed one, which nothing referred to, since it was published.
     """
+    _lock(session, hub, sizes)
+    for sha256 in sizes:
+        if hub.objects.size(blob_key(sha256)) is None:
+            raise Unavailable("What was uploaded has been removed by a clean-up. Upload it again.")
+    give(session, hub, repository_id, sizes, user_id=user_id)
+
+
+def _lock(session: Session, hub: Hub, sizes: Mapping[str, int]) -> None:
     time = now()
-    by_name = {one.sha256: one for one in staged}
-    # Locked in the order of their names, and before the repository: nobody waits in a circle.
+    # In the order of their names, so that nobody waits in a circle.
     rows = [
-        {"sha256": sha256, "size": by_name[sha256].size, "created_at": time, "touched_at": time}
-        for sha256 in sorted(by_name)
+        {"sha256": sha256, "size": sizes[sha256], "created_at": time, "touched_at": time}
+        for sha256 in sorted(sizes)
     ]
     hub.database.upsert(session, Blob, rows, update=("touched_at",))
-    for sha256, one in by_name.items():
-        one.publish(blob_key(sha256))
-    give(session, hub, repository_id, by_name, user_id=user_id)
 
 
 def _compare(staged: Staged, sha256: str | None, size: int | None) -> None:

@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from pytupli_registry.server.database.schema import Commit, GitBlob, Repository, now
 from pytupli_registry.server.errors import BadRequest, EntryNotFound, StaleParent, Unprocessable
 from pytupli_registry.server.services.blobs import belonging
-from pytupli_registry.server.services.intake import Change, SmallFile, keep_contents
+from pytupli_registry.server.services.datasets.facts import refresh
+from pytupli_registry.server.services.datasets.guard import guarded_tree
+from pytupli_registry.server.services.intake import Change, SmallFile, hold_contents, keep_contents
 from pytupli_registry.server.services.refs import create_ref, lock_ref, move_ref
 from pytupli_registry.server.services.revisions import DEFAULT_BRANCH, not_found, tree_of
 from pytupli_registry.server.services.trees import change_tree, entry_at
@@ -27,12 +29,63 @@ if TYPE_CHECKING:
 __all__ = ["INITIAL_TITLE", "Draft", "apply", "commit_initial", "commit_tree", "write_commit"]
 
 INITIAL_TITLE = "initial commit"
-LARGE_FILES = (
-    "*.7z *.arrow *.avro *.bin *.bz2 *.ckpt *.d3 *.ftz *.gz *.h5 *.hdf5 *.joblib *.lz4 *.mds *.mlmodel *.model "
-    "*.msgpack *.npy *.npz *.onnx *.ot *.parquet *.pb *.pickle *.pkl *.pt *.pth *.rar *.safetensors *.tar *.tar.* "
-    "*.tflite *.tgz *.wasm *.xz *.zip *.zst *tfevents* *.pcm *.sam *.raw *.aac *.flac *.mp3 *.ogg *.wav *.bmp *.gif "
-    "*.png *.tiff *.jpg *.jpeg *.webp *.mp4 *.webm"
-).split()
+LARGE_FILES = [
+    "*.7z",
+    "*.arrow",
+    "*.avro",
+    "*.bin",
+    "*.bz2",
+    "*.ckpt",
+    "*.d3",
+    "*.ftz",
+    "*.gz",
+    "*.h5",
+    "*.hdf5",
+    "*.joblib",
+    "*.lz4",
+    "*.mds",
+    "*.mlmodel",
+    "*.model",
+    "*.msgpack",
+    "*.npy",
+    "*.npz",
+    "*.onnx",
+    "*.ot",
+    "*.parquet",
+    "*.pb",
+    "*.pickle",
+    "*.pkl",
+    "*.pt",
+    "*.pth",
+    "*.rar",
+    "*.safetensors",
+    "*.tar",
+    "*.tar.*",
+    "*.tflite",
+    "*.tgz",
+    "*.wasm",
+    "*.xz",
+    "*.zip",
+    "*.zst",
+    "*tfevents*",
+    "*.pcm",
+    "*.sam",
+    "*.raw",
+    "*.aac",
+    "*.flac",
+    "*.mp3",
+    "*.ogg",
+    "*.wav",
+    "*.bmp",
+    "*.gif",
+    "*.png",
+    "*.tiff",
+    "*.jpg",
+    "*.jpeg",
+    "*.webp",
+    "*.mp4",
+    "*.webm",
+]
 GITATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in LARGE_FILES)
 
 
@@ -71,19 +124,22 @@ def apply(session: Session, hub: Hub, repository: Repository, caller: Caller, re
         StaleParent: the branch does not point at the parent any more.
         EntryNotFound: a path that is to be deleted does not exist.
         Unprocessable: a file that was never uploaded to this repository, or paths that exclude each other.
-        BadRequest: the result would break ``minari list remote`` for the whole organization.
+        Conflict: contents that were kept early are gone by now.
+        BadRequest: README.md is not what the Hub accepts, or the result would break ``minari list remote`` for
+            the whole organization.
     """
     head = lock_ref(session, repository.id, ref)
     if head is None:
         raise not_found(ref.removeprefix("refs/heads/"))
     keep_contents(session, hub, dict(draft.changes))
+    hold_contents(session, repository.id, draft.changes)
     if draft.parent is not None and not head.startswith(draft.parent):
         return _replayed(session, hub, repository, caller, head, draft)
     old_tree = tree_of(session, repository.id, head)
     new_tree = _tree_with(session, hub, repository, old_tree, draft.changes)
     if new_tree == old_tree:
         return head
-    return commit_tree(session, repository, caller, ref, head, new_tree, draft.title, draft.message)
+    return commit_tree(session, hub, repository, caller, ref, head, new_tree, draft.title, draft.message)
 
 
 def _replayed(
@@ -102,6 +158,7 @@ def _replayed(
 
 def commit_tree(
     session: Session,
+    hub: Hub,
     repository: Repository,
     caller: Caller,
     ref: str,
@@ -112,12 +169,16 @@ def commit_tree(
 ) -> str:
     """Make a commit of a whole tree on top of ``head``, move the branch to it, and return its id.
 
+    What the Hub knows of ``main`` follows it. That the tree may be put there was for ``guarded_tree`` to say.
+
     Raises:
         StaleParent: the branch does not point at ``head`` any more.
     """
     oid = write_commit(session, repository.id, caller, tree_oid, (head,), title, message)
     move_ref(session, repository.id, ref, head, oid)
     touch(session, repository, ref)
+    if ref == f"refs/heads/{DEFAULT_BRANCH}":
+        refresh(session, hub, repository, tree_of(session, repository.id, head), tree_oid)
     return oid
 
 
@@ -185,7 +246,7 @@ def _tree_with(
                 entries[path] = TreeEntry(FILE, oid)
             case PutLargeFile(path=path, sha256=sha256):
                 entries[path] = TreeEntry(FILE, large[sha256])
-    return change_tree(session, hub, tree_oid, entries)
+    return guarded_tree(session, hub, repository, tree_oid, change_tree(session, hub, tree_oid, entries))
 
 
 def _large_files(

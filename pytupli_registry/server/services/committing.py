@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from pytupli_registry.server.database.schema import Discussion, Repository
 from pytupli_registry.server.errors import Forbidden
 from pytupli_registry.server.services.commits import Draft, apply, check_title
+from pytupli_registry.server.services.datasets import statistics
 from pytupli_registry.server.services.intake import Intake
 from pytupli_registry.server.services.permissions import Action, allows
 from pytupli_registry.server.services.pull_requests import open_pull_request, record_commit
@@ -51,7 +52,7 @@ class Committing:
 
     def __init__(
         self, hub: Hub, caller: Caller, repo_id: RepoId, ref: str, action: Action, opens: bool
-    ) -> None:  # noqa: FBT001
+    ) -> None:
         self._hub = hub
         self._caller = caller
         self._repo_id = repo_id
@@ -59,6 +60,7 @@ class Committing:
         self._action = action
         self._opens = opens
         self._lines = CommitLines(hub.settings.max_regular_size, hub.settings.max_commit_operations)
+        self._repository_id: int
         self._intake: Intake
 
     @classmethod
@@ -69,7 +71,7 @@ class Committing:
         repo_id: RepoId,
         revision: str,
         opens: bool,
-        action: Action,  # noqa: FBT001
+        action: Action,
     ) -> Committing:
         """Begin a commit to a branch or pull request; ``opens`` makes a pull request out of it.
 
@@ -81,6 +83,7 @@ class Committing:
         with hub.database.read() as session:
             repository = find(session, caller, repo_id, action)
             committing._check(session, repository)
+            committing._repository_id = repository.id
             committing._intake = Intake(hub, repository.id, caller.user_id)
         return committing
 
@@ -112,6 +115,7 @@ class Committing:
         header = self._lines.header
         assert header is not None  # noqa: S101 - finish() of the lines raises without one
         draft = Draft(check_title(header.summary), header.description, header.parent, self._intake.changes)
+        statistics.prepare(self._hub, self._repository_id, self._intake.changes)
         with self._hub.database.write() as session:
             repository = find(session, self._caller, self._repo_id, self._action)
             self._check(session, repository)

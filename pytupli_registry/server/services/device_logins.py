@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,11 +19,13 @@ from pytupli_registry.server.services.tokens import create_token, forget_expired
 
 __all__ = [
     "INTERVAL_S",
+    "INVALID",
     "DeviceCodes",
     "Grant",
     "OAuthError",
     "answer",
     "exchange",
+    "is_known",
     "pending",
     "refresh",
     "start",
@@ -143,6 +145,14 @@ def answer(session: Session, caller: Caller, user_code: str, *, allow: bool) -> 
     else:
         login.denied = True
     session.flush()
+
+
+def is_known(session: Session, code: str) -> bool:
+    """Return whether ``code`` is the device code or the refresh token of any login."""
+    digest = token_digest(code)
+    waiting = exists().where(DeviceLogin.device_digest == digest)
+    begun = exists().where(Token.digest == digest, Token.kind == "login")
+    return bool(session.scalar(select(or_(waiting, begun))))
 
 
 def exchange(session: Session, device_code: str, *, expires_s: int) -> Grant | OAuthError:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from pytupli_registry.server.database.schema import Discussion, DiscussionEvent, Repository, now
-from pytupli_registry.server.errors import BadRequest, Conflict, Forbidden, NotFound
+from pytupli_registry.server.errors import BadRequest, Forbidden, NotFound
 from pytupli_registry.server.services.permissions import Action, Caller, Ownership, allows
 from pytupli_registry.server.services.webhooks import Event, announce
 from pytupli_registry.server.wire.events import comment_of, discussion_of
@@ -21,16 +21,14 @@ __all__ = [
     "OPEN",
     "Search",
     "add_event",
-    "change_status",
     "check_own_or_writer",
-    "comment",
+    "checked_title",
+    "comment_content",
+    "comment_version",
     "count_comments",
-    "edit_comment",
     "events_of",
     "find_discussion",
-    "hide_comment",
     "list_discussions",
-    "rename",
     "start",
     "tell",
 ]
@@ -39,7 +37,6 @@ SHORTEST_TITLE = 3
 LONGEST_TITLE = 200
 LONGEST_COMMENT = 65_536
 MOST_EVENTS = 5000
-MOST_VERSIONS = 100
 TYPES = ("all", "discussion", "pull_request")
 OPEN = ("draft", "open")
 STATUSES = {"all": (), "open": OPEN, "closed": ("closed", "merged")}
@@ -75,7 +72,7 @@ class Search:
         if self.status != "all":
             chosen.append(Discussion.status.in_(STATUSES[self.status]))
         if self.author is not None:
-            chosen.append(func.lower(Discussion.author_name) == self.author.lower().replace("\0", ""))
+            chosen.append(func.lower(Discussion.author_name) == self.author.lower())
         return chosen
 
 
@@ -106,7 +103,7 @@ def count_comments(session: Session, repository_id: int, numbers: Sequence[int])
         )
         .group_by(DiscussionEvent.number)
     )
-    return dict(rows.tuples())
+    return dict(rows.all())
 
 
 def find_discussion(
@@ -165,7 +162,7 @@ def start(
     discussion = Discussion(
         repository_id=repository.id,
         number=_next_number(session, repository.id),
-        title=_checked_title(title),
+        title=checked_title(title),
         status=status,
         is_pull_request=base is not None,
         author_id=user_id,
@@ -176,7 +173,7 @@ def start(
     session.add(discussion)
     session.flush()
     if description.strip():
-        add_event(session, discussion, caller, "comment", _comment(description, caller))
+        add_event(session, discussion, caller, "comment", comment_content(description, caller))
     tell(session, repository, discussion, "create")
     return discussion
 
@@ -191,17 +188,16 @@ def _next_number(session: Session, repository_id: int) -> int:
     return int(following or 0) - 1
 
 
-def _checked_title(title: str) -> str:
+def checked_title(title: str) -> str:
+    """Return a title without blanks around it.
+
+    Raises:
+        BadRequest: it is too short or too long.
+    """
     title = title.strip()
     if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE or not title.isprintable():
         raise BadRequest(f"A title has {SHORTEST_TITLE} to {LONGEST_TITLE} printable characters.")
     return title
-
-
-def _checked_comment(text: str) -> str:
-    if not text.strip() or len(text) > LONGEST_COMMENT or "\0" in text:
-        raise BadRequest(f"A comment has 1 to {LONGEST_COMMENT} characters.")
-    return text
 
 
 def add_event(
@@ -236,128 +232,24 @@ def add_event(
     return event
 
 
-def _comment(text: str, caller: Caller) -> dict[str, Any]:
-    return {"hidden": False, "versions": [_version(text, caller)]}
-
-
-def _version(text: str, caller: Caller) -> dict[str, Any]:
-    return {"raw": _checked_comment(text), "at": now().isoformat(), "author": caller.name}
-
-
-def comment(
-    session: Session, repository: Repository, discussion: Discussion, caller: Caller, text: str
-) -> DiscussionEvent:
-    """Add a comment.
+def comment_content(text: str, caller: Caller) -> dict[str, Any]:
+    """Return what is kept of a new comment.
 
     Raises:
         BadRequest: it is empty or too long.
     """
-    event = add_event(session, discussion, caller, "comment", _comment(text, caller))
-    tell(session, repository, discussion, "create", event)
-    return event
+    return {"hidden": False, "versions": [comment_version(text, caller)]}
 
 
-def rename(
-    session: Session, repository: Repository, discussion: Discussion, caller: Caller, title: str
-) -> DiscussionEvent:
-    """Give a discussion another title.
+def comment_version(text: str, caller: Caller) -> dict[str, Any]:
+    """Return what is kept of one version of a comment.
 
     Raises:
-        Forbidden: the caller neither started it nor may write.
-        BadRequest: a title that is too short or too long, or no other than before.
+        BadRequest: it is empty or too long.
     """
-    check_own_or_writer(repository, caller, discussion.author_id, "rename this discussion")
-    old, new = discussion.title, _checked_title(title)
-    if old == new:
-        raise BadRequest("The discussion has this title already.")
-    discussion.title = new
-    event = add_event(session, discussion, caller, "title-change", {"from": old, "to": new})
-    tell(session, repository, discussion, "update")
-    return event
-
-
-def change_status(
-    session: Session, repository: Repository, discussion: Discussion, caller: Caller, status: str
-) -> DiscussionEvent:
-    """Close a discussion, open it again, or publish a draft.
-
-    Raises:
-        Forbidden: the caller neither started it nor may write.
-        BadRequest: an unknown status.
-        Conflict: it has this status already, or is merged.
-    """
-    check_own_or_writer(repository, caller, discussion.author_id, "change the status of this discussion")
-    if status not in ("open", "closed"):
-        raise BadRequest(f"The status {status[:40]!r} is unknown: use 'open' or 'closed'.")
-    if discussion.status in (status, "merged"):
-        raise Conflict(f"#{discussion.number} is {discussion.status} already.")
-    discussion.status = status
-    event = add_event(session, discussion, caller, "status-change", {"status": status})
-    tell(session, repository, discussion, "update")
-    return event
-
-
-def edit_comment(
-    session: Session,
-    repository: Repository,
-    discussion: Discussion,
-    caller: Caller,
-    comment_id: str,
-    text: str,
-) -> DiscussionEvent:
-    """Replace the text of one's own comment; the old text stays in its history.
-
-    Raises:
-        NotFound: there is no such comment.
-        Forbidden: somebody else wrote it.
-        Conflict: it is hidden, or was edited too often.
-        BadRequest: the text is empty or too long.
-    """
-    event = _find_comment(session, discussion, comment_id)
-    if event.author_id != caller.writer():
-        raise Forbidden("You may edit your own comments only.")
-    if event.content["hidden"]:
-        raise Conflict("This comment is hidden.")
-    versions = event.content["versions"]
-    if len(versions) >= MOST_VERSIONS:
-        raise Conflict("This comment was edited too often. Write another one.")
-    event.content = {"hidden": False, "versions": [*versions, _version(text, caller)]}
-    session.flush()
-    tell(session, repository, discussion, "update", event)
-    return event
-
-
-def hide_comment(
-    session: Session, repository: Repository, discussion: Discussion, caller: Caller, comment_id: str
-) -> DiscussionEvent:
-    """Take a comment's text away for good.
-
-    Raises:
-        NotFound: there is no such comment.
-        Forbidden: the caller neither wrote it nor may write to the repository.
-        Conflict: it is hidden already.
-    """
-    event = _find_comment(session, discussion, comment_id)
-    check_own_or_writer(repository, caller, event.author_id, "hide this comment")
-    if event.content["hidden"]:
-        raise Conflict("This comment is hidden already.")
-    last = event.content["versions"][-1]
-    edited = len(event.content["versions"]) > 1
-    event.content = {"hidden": True, "edited": edited, "versions": [{**last, "raw": ""}]}
-    session.flush()
-    tell(session, repository, discussion, "update", event)
-    return event
-
-
-def _find_comment(session: Session, discussion: Discussion, comment_id: str) -> DiscussionEvent:
-    event = session.get(DiscussionEvent, comment_id.lower())
-    if (
-        event is None
-        or event.type != "comment"
-        or (event.repository_id, event.number) != (discussion.repository_id, discussion.number)
-    ):
-        raise NotFound(f"#{discussion.number} has no comment {comment_id[:40]!r}.")
-    return event
+    if not text.strip() or len(text) > LONGEST_COMMENT:
+        raise BadRequest(f"A comment has 1 to {LONGEST_COMMENT} characters.")
+    return {"raw": text, "at": now().isoformat(), "author": caller.name}
 
 
 def check_own_or_writer(repository: Repository, caller: Caller, author_id: int | None, doing: str) -> None:

@@ -8,6 +8,7 @@ from pytupli_registry.server.database.engine import Database
 from pytupli_registry.server.objects import ObjectStore, open_store
 from pytupli_registry.server.services.attempts import Attempts
 from pytupli_registry.server.services.caches import Caches
+from pytupli_registry.server.services.datasets.reader import EpisodeReader
 from pytupli_registry.server.services.password_checks import PasswordChecks
 from pytupli_registry.server.services.token_uses import TokenUses
 from pytupli_registry.server.settings import Settings
@@ -29,6 +30,7 @@ class Hub:
         attempts: counts what may be tried a few times only.
         password_checks: how many passwords may be checked at the same time.
         token_uses: notes when tokens were used.
+        episodes: reads indexes of episodes in a process of their own.
     """
 
     settings: Settings
@@ -39,6 +41,7 @@ class Hub:
     attempts: Attempts = field(default_factory=Attempts)
     password_checks: PasswordChecks = field(default_factory=PasswordChecks)
     token_uses: TokenUses = field(default_factory=TokenUses)
+    episodes: EpisodeReader = field(default_factory=EpisodeReader)
 
     @classmethod
     def open(cls, settings: Settings) -> Hub:

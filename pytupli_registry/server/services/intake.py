@@ -6,13 +6,16 @@ object store. What a refused or interrupted commit leaves is referenced by nothi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import GitBlob, now
-from pytupli_registry.server.services.blobs import publish
+from pytupli_registry.server.errors import Conflict
+from pytupli_registry.server.services.blobs import belonging, publish
 from pytupli_registry.server.wire.git import blob_hasher
 from pytupli_registry.server.wire.lfs import Pointer
 from pytupli_registry.server.wire.operations import DeletePath, Operation, PutFile, PutLargeFile
@@ -20,9 +23,10 @@ from pytupli_registry.server.wire.operations import DeletePath, Operation, PutFi
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["Change", "Intake", "SmallFile", "keep_contents"]
+__all__ = ["Change", "Intake", "SmallFile", "hold_contents", "keep_contents"]
 
 MOST_IN_MEMORY = 4 << 20
+MANY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,25 @@ def keep_contents(session: Session, hub: Hub, changes: dict[str, Change]) -> Non
     }
     # Sorted, so that two commits with the same files lock the rows in the same order.
     hub.database.upsert(session, GitBlob, [rows[oid] for oid in sorted(rows)], update=("touched_at",))
+
+
+def hold_contents(session: Session, repository_id: int, changes: Mapping[str, Change]) -> None:
+    """Make sure that contents which were kept earlier are still there, and stay: gc may have come by.
+
+    Raises:
+        Conflict: some are gone; the commit took longer than gc waits.
+    """
+    kept = {change.oid for change in changes.values() if isinstance(change, SmallFile) and change.content is None}
+    wanted = sorted(kept)
+    stored: set[str] = set()
+    for first in range(0, len(wanted), MANY):
+        chunk = wanted[first : first + MANY]
+        touched = update(GitBlob).where(GitBlob.oid.in_(chunk)).values(touched_at=now())
+        held = session.execute(touched.returning(GitBlob.oid, GitBlob.sha256)).all()
+        kept.difference_update(row.oid for row in held)
+        stored.update(row.sha256 for row in held if row.sha256 is not None)
+    if kept or len(belonging(session, repository_id, stored)) < len(stored):
+        raise Conflict("The commit took so long that its first files were removed again. Send it once more.")
 
 
 def _row(oid: str, size: int, *, content: bytes | None = None, sha256: str | None = None) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _checked(number: object) -> int:
     return number
 
 
-def _matching(caller: Caller, search: Search) -> Select[tuple[Repository]]:
+def _matching(caller: Caller, search: Search) -> Select[Repository]:
     query = (
         select(Repository)
         .join(Repository.owner)

@@ -27,7 +27,9 @@ __all__ = [
     "change",
     "delete_organization",
     "details",
+    "exposure_of",
     "find",
+    "is_known_to",
     "list_members",
     "list_organizations",
     "remove_member",
@@ -91,6 +93,15 @@ def find(session: Session, caller: Caller, name: str, action: OrganizationAction
     if hides or not allows_in_organization(caller, account.id, exposure, OrganizationAction.SEE):
         raise _missing(name, action)
     raise _refusal(caller, account, action)
+
+
+def is_known_to(session: Session, caller: Caller, account: Account) -> bool:
+    """Return whether ``caller`` may know that an account exists; users are known to everybody."""
+    if account.kind == "user" or account.id in caller.roles:
+        return True
+    return allows_in_organization(
+        caller, account.id, exposure_of(session, account.id), OrganizationAction.SEE
+    )
 
 
 def exposure_of(session: Session, organization_id: int) -> Exposure:

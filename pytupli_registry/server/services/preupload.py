@@ -95,7 +95,7 @@ def _is_large(candidate: Candidate, patterns: Iterable[str]) -> bool:
 
 
 def _is_binary(sample: bytes) -> bool:
-    return any(byte < 32 and byte not in TEXT_CONTROLS for byte in sample)  # noqa: PLR2004 - the blank is the first letter
+    return any(byte < 32 and byte not in TEXT_CONTROLS for byte in sample)
 
 
 def _large_patterns(attributes: str) -> list[str]:

@@ -11,18 +11,19 @@ from sqlalchemy.orm import Session
 from pytupli_registry.server.database.schema import Commit, Discussion, DiscussionEvent, Ref, Repository
 from pytupli_registry.server.errors import Conflict
 from pytupli_registry.server.services.commits import commit_tree
+from pytupli_registry.server.services.datasets.guard import guarded_tree
 from pytupli_registry.server.services.discussions import (
     LONGEST_TITLE,
     OPEN,
     SHORTEST_TITLE,
     add_event,
     check_own_or_writer,
-    comment,
     find_discussion,
     start,
     tell,
 )
 from pytupli_registry.server.services.merging import FileChange, changed_files, conflicts, result_of
+from pytupli_registry.server.services.participation import Participant
 from pytupli_registry.server.services.refs import create_ref, lock_ref
 from pytupli_registry.server.services.revisions import branch_ref, not_found, tree_of
 from pytupli_registry.server.services.trees import change_tree
@@ -206,7 +207,7 @@ def merge(
         RevisionNotFound: the branch to change is gone.
         Conflict: it is no pull request, a draft, closed, merged, without commits, or files were changed on both
             sides.
-        BadRequest: as ``commits.commit_tree``.
+        BadRequest: as ``commits.apply``.
     """
     # In the order in which a commit takes these locks: branch first, then the discussion.
     proposed = lock_ref(session, repository.id, ref_of(number))
@@ -219,11 +220,12 @@ def merge(
     proposal = proposal_of(session, hub, discussion)
     _check_conflicts(discussion, proposal.conflicts)
     if text.strip():
-        comment(session, repository, discussion, caller, text)
-    tree = change_tree(session, hub, proposal.our_tree, result_of(proposal.changes))
+        Participant(session, repository, discussion, caller).comment(text)
+    merged = change_tree(session, hub, proposal.our_tree, result_of(proposal.changes))
+    tree = guarded_tree(session, hub, repository, proposal.our_tree, merged)
     title = f"{discussion.title} (#{number})"
     message = _message(session, discussion, caller)
-    oid = commit_tree(session, repository, caller, discussion.base, head, tree, title, message)
+    oid = commit_tree(session, hub, repository, caller, discussion.base, head, tree, title, message)
     discussion.status, discussion.merge_oid = "merged", oid
     add_event(session, discussion, caller, "status-change", {"status": "merged"})
     tell(session, repository, discussion, "update")
@@ -247,8 +249,8 @@ def _check_conflicts(discussion: Discussion, paths: list[str]) -> None:
         named = ", ".join(paths[:MOST_NAMED]) + (", …" if len(paths) > MOST_NAMED else "")
         raise Conflict(
             f"#{discussion.number} cannot be merged: {len(paths)} file(s) were changed in "
-            f"{discussion.base.removeprefix('refs/heads/')} too: {named}. Commit to {ref_of(discussion.number)} "
-            "what they shall be, in a new pull request."
+            f"{discussion.base.removeprefix('refs/heads/')} too: {named}. Make a new pull request, which begins with "
+            "what is there now."
         )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.schema import Commit, Ref, now
+from pytupli_registry.server.database.schema import Commit, Ref, Repository, now
 from pytupli_registry.server.errors import BadRequest, Conflict, RevisionNotFound, StaleParent
 from pytupli_registry.server.services.revisions import DEFAULT_BRANCH, resolve
 from pytupli_registry.server.wire.names import check_ref_name
@@ -56,13 +56,21 @@ def create_ref(session: Session, repository_id: int, name: str, oid: str, messag
 
     Raises:
         Conflict: there is one of that name.
+        RevisionNotFound: the commit is gone.
     """
-    # A commit that gc has found unreachable becomes reachable again.
+    # gc holds the repository's row while it removes commits: wait for it, then look whether this one is left.
     session.execute(
-        update(Commit)
-        .where(Commit.repository_id == repository_id, Commit.oid == oid, Commit.orphaned_at.is_not(None))
-        .values(orphaned_at=None)
+        select(Repository.id).where(Repository.id == repository_id).with_for_update(read=True, key_share=True)
     )
+    # A commit that gc has found unreachable becomes reachable again.
+    found = session.scalars(
+        update(Commit)
+        .where(Commit.repository_id == repository_id, Commit.oid == oid)
+        .values(orphaned_at=None)
+        .returning(Commit.oid)
+    ).all()
+    if not found:
+        raise RevisionNotFound(f"Invalid rev id: {oid}")
     if session.get(Ref, (repository_id, name)) is not None:
         raise Conflict(f"Reference {name} already exists")
     session.add(Ref(repository_id=repository_id, name=name, commit_oid=oid, message=message))

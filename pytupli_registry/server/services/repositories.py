@@ -20,7 +20,7 @@ from pytupli_registry.server.errors import (
     NotFound,
     RepoNotFound,
 )
-from pytupli_registry.server.services import access_requests
+from pytupli_registry.server.services import access_requests, organizations
 from pytupli_registry.server.services.accounts import find_account
 from pytupli_registry.server.services.commits import commit_initial
 from pytupli_registry.server.services.permissions import (
@@ -148,11 +148,11 @@ def namespace_for(session: Session, caller: Caller, name: str | None) -> Account
     Raises:
         NotAuthenticated: nobody is logged in.
         Forbidden: a read token, or not one's own namespace nor an organization where one may create.
-        NotFound: no such namespace, or an organization that one does not belong to.
+        NotFound: no such namespace, or an organization that one may not know of.
     """
     user_id = caller.writer()
     account = find_account(session, name or caller.name)
-    if account is None:
+    if account is None or not organizations.is_known_to(session, caller, account):
         raise NotFound(f"There is no user or organization {name!r:.100}.")
     if account.id == user_id or caller.is_admin:
         return account

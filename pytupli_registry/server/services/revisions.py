@@ -31,7 +31,7 @@ def resolve(session: Session, repository_id: int, revision: str | None) -> str:
     rows = session.execute(
         select(Ref.name, Ref.commit_oid).where(Ref.repository_id == repository_id, Ref.name.in_(names))
     )
-    found = {row.name: row.commit_oid for row in rows}
+    found: dict[str, str] = {row.name: row.commit_oid for row in rows}
     for name in names:
         if name in found:
             return found[name]

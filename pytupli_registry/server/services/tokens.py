@@ -22,6 +22,7 @@ __all__ = [
     "create_token",
     "find_token",
     "forget_expired",
+    "is_over",
     "list_tokens",
     "revoke_token",
 ]
@@ -126,6 +127,11 @@ def revoke_token(session: Session, user_id: int, name: str) -> None:
     ).all()
     if not revoked:
         raise NotFound(f"There is no token named {name[:LONGEST_NAME]!r}.")
+
+
+def is_over(token: Token) -> bool:
+    """Return whether a token's time is over."""
+    return token.expires_at is not None and token.expires_at <= now()
 
 
 def forget_expired(session: Session, user_id: int) -> None:

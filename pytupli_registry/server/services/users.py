@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Account, User, now
-from pytupli_registry.server.errors import Conflict
-from pytupli_registry.server.services.accounts import find_user
+from pytupli_registry.server.errors import Conflict, NotFound
+from pytupli_registry.server.services.accounts import create_user, find_user
+from pytupli_registry.server.services.attempts import address_key
 from pytupli_registry.server.services.passwords import hash_password
 from pytupli_registry.server.services.permissions import Caller
 from pytupli_registry.server.services.sessions import Proof, prove, void_credentials
@@ -26,7 +27,9 @@ __all__ = [
     "UserDetails",
     "change_password",
     "change_user",
+    "check_registration",
     "list_users",
+    "register",
     "set_password",
     "user_details",
 ]
@@ -55,6 +58,34 @@ class UserChanges:
     email: str | None = None
     is_admin: bool | None = None
     disabled: bool | None = None
+
+
+def register(
+    hub: Hub, name: str, password: str, *, email: str | None = None, full_name: str = "", address: str | None
+) -> None:
+    """Create the account of a stranger, where the Hub allows it.
+
+    Raises:
+        NotFound: the Hub takes no registrations.
+        TooManyRequests: too many from this address.
+        BadRequest, Conflict: as :func:`create_user`.
+    """
+    check_registration(hub)
+    hub.attempts.enter("registration", (f"address:{address_key(address)}",), hub.settings.login_attempts)
+    with hub.password_checks.slot():
+        password_hash = hash_password(password)
+    with hub.database.write() as session:
+        create_user(session, name, password_hash=password_hash, email=email, full_name=full_name)
+
+
+def check_registration(hub: Hub) -> None:
+    """Raise unless strangers may create accounts.
+
+    Raises:
+        NotFound: they may not.
+    """
+    if not hub.settings.allow_registration:
+        raise NotFound("This Hub takes no registrations. Ask its administrator for an account.")
 
 
 def user_details(session: Session, name: str) -> UserDetails:

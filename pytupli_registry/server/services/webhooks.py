@@ -91,8 +91,8 @@ def find_webhook(session: Session, caller: Caller, webhook_id: str) -> Webhook:
         NotFound: the caller has none of that id.
     """
     user_id = caller.known()
-    webhook = session.scalar(select(Webhook).where(Webhook.id == webhook_id, Webhook.user_id == user_id))
-    if webhook is None:
+    webhook = session.get(Webhook, webhook_id) if webhook_id.isalnum() else None
+    if webhook is None or webhook.user_id != user_id:
         raise NotFound(f"There is no webhook {webhook_id[:40]!r}.")
     return webhook
 
@@ -160,12 +160,22 @@ def _apply(session: Session, webhook: Webhook, said: Changes, hosts: tuple[str, 
     if said.domains:
         webhook.domains = _domains(said.domains)
     if said.secret is not None:
-        webhook.secret = said.secret or None
+        webhook.secret = _secret(said.secret) or None
     if said.disabled is not None:
         webhook.disabled = said.disabled
     session.flush()
+    if webhook.disabled:
+        session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == webhook.id))
     if said.watched:
         _watch(session, webhook, said.watched)
+
+
+def _secret(secret: str) -> str:
+    if not secret.isascii() or not (secret.isprintable() and secret == secret.strip()):
+        raise BadRequest(
+            "A webhook's secret travels in a header: use printable ASCII without blanks around it."
+        )
+    return secret
 
 
 def _domains(domains: list[str]) -> list[str]:

@@ -159,8 +159,8 @@ def check_revision(text: str) -> str:
 def check_path(path: str) -> str:
     """Return ``path`` if a file may lie there: relative, normal, and safe to write by every client.
 
-    Backslashes inside a longer component are letters to git and to the Hub; a component that a client on
-    Windows would climb with is refused.
+    Backslashes are letters to git and to the Hub, whose clients refuse themselves to climb with them; a path
+    that begins by climbing is refused.
 
     Raises:
         Unprocessable: the rule that it breaks.
@@ -174,6 +174,8 @@ def check_path(path: str) -> str:
 def _problem_of_path(path: str) -> str | None:
     if not path or len(path.encode("utf-8", "replace")) > _LONGEST_PATH:
         return f"it must have 1 to {_LONGEST_PATH} bytes"
+    if path.startswith("..\\"):
+        return "it may not begin with '..\\'"
     parts = path.split("/")
     if len(parts) > _DEEPEST:
         return f"it has more than {_DEEPEST} levels"
@@ -187,8 +189,6 @@ def _problem_of_path(path: str) -> str | None:
 def _problem_of_part(part: str) -> str | None:
     if part in ("", ".", ".."):
         return "it must be relative and may not have empty, '.' or '..' components"
-    if part.startswith("..\\"):
-        return "a component may not begin with '..\\'"
     if part.lower() == ".git":
         return "'.git' may not be a component"
     if len(part.encode("utf-8", "replace")) > _LONGEST_PART:

@@ -48,7 +48,7 @@ def _without_numbers(found: re.Match[str]) -> str:
 
 
 def space_kind(described: dict[str, Any] | None) -> str | None:
-    """Return the outermost type: ``Box``, ``Discrete``, ``Dict``, …"""
+    """Return the outermost type, such as ``Box``, ``Discrete`` or ``Dict``."""
     return None if described is None else str(described["type"])
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field
 
 from pytupli_registry.server.errors import BadRequest
+from pytupli_registry.server.wire.texts import Line
 
 __all__ = ["ANY_PUBLIC", "Target", "Watched", "check_target", "is_public"]
 
@@ -29,7 +30,7 @@ class Watched(BaseModel):
     """A repository, or an account with all its repositories. It need not exist."""
 
     type: Literal["dataset", "model", "space", "user", "org"]
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[Line, Field(min_length=1, max_length=200)]
 
 
 @dataclass(frozen=True, slots=True)

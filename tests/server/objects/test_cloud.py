@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import socket
+import time
 import traceback
-import urllib.error
 import urllib.request
 from urllib.parse import parse_qs, urlsplit
 
@@ -84,6 +85,35 @@ class TestOutages:
         line.limit = 8 * MEBIBYTE
         with pytest.raises(StoreUnavailable):
             get(far, key)
+
+    def test_cut_off_once_while_reading(self, far, line):
+        key = put(far, os.urandom(20 * MEBIBYTE))
+        blocks = far.read(key)
+        digest = hashlib.sha256(next(blocks))
+        line.cut()
+        line.mend()
+        for block in blocks:  # asked for again from where it ended
+            digest.update(block)
+        assert digest.hexdigest() in key
+
+    def test_a_slow_reader_is_not_an_outage(self, s3, tmp_path):
+        store = open_store(s3.url(), s3.options(read_timeout="1s", max_retries="0"), spool=tmp_path)
+        key = put(store, os.urandom(20 * MEBIBYTE))
+        blocks = store.read(key)
+        digest = hashlib.sha256(next(blocks))
+        time.sleep(2)
+        for block in blocks:
+            digest.update(block)
+        assert digest.hexdigest() in key
+
+    def test_a_server_that_never_answers(self, s3, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            options = s3.options(endpoint=endpoint, read_timeout="300ms", max_retries="0")
+            store = open_store("s3://bucket/x", options, spool=tmp_path)
+            for ask in (store.check, lambda: store.read("parts/u/1"), lambda: put(store, b"abc")):
+                with pytest.raises(StoreUnavailable):
+                    ask()
 
     def test_no_such_bucket(self, s3):
         store = open_store("s3://nobody-made-this", s3.options())

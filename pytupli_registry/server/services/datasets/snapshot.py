@@ -1,8 +1,8 @@
-"""Files of one tree, and how two trees differ."""
+"""The files of one tree."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,21 +10,12 @@ from sqlalchemy.orm import Session
 
 from pytupli_registry.server.services.files import File, file_of, files_of, read_file
 from pytupli_registry.server.services.trees import entry_at, read_tree
-from pytupli_registry.server.wire.git import EMPTY_TREE, TreeEntry
+from pytupli_registry.server.wire.git import TreeEntry
 
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["Difference", "Snapshot", "differences"]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A path at which two trees have not the same file; None where there is none."""
-
-    path: str
-    old: TreeEntry | None
-    new: TreeEntry | None
+__all__ = ["Snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +69,3 @@ class Snapshot:
                 return None
         files = files_of(self.session, self.hub, oids)
         return sum(files[oid].size for oid in oids if oid in files)
-
-
-def differences(session: Session, hub: Hub, old: str, new: str, prefix: str = "") -> Iterator[Difference]:
-    """Yield the paths of files in which two trees differ; equal subtrees are not looked into."""
-    if old == new:
-        return
-    before, after = read_tree(session, hub, old), read_tree(session, hub, new)
-    for name in before.keys() | after.keys():
-        first, second = before.get(name), after.get(name)
-        if first != second:
-            yield from _differences(session, hub, first, second, prefix + name)
-
-
-def _differences(
-    session: Session, hub: Hub, old: TreeEntry | None, new: TreeEntry | None, path: str
-) -> Iterator[Difference]:
-    trees = [entry.oid if entry is not None and entry.is_directory else EMPTY_TREE for entry in (old, new)]
-    yield from differences(session, hub, trees[0], trees[1], f"{path}/")
-    files = [entry if entry is not None and not entry.is_directory else None for entry in (old, new)]
-    if files[0] != files[1]:
-        yield Difference(path, files[0], files[1])

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pytupli_registry.server.errors import Unprocessable
 from pytupli_registry.server.objects import Staged
-from pytupli_registry.server.services.blobs import belonging, blob_key, publish_all
+from pytupli_registry.server.services.blobs import adopt, belonging, blob_key
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.lfs.grants import UploadGrant
 from pytupli_registry.server.services.permissions import Caller
@@ -46,11 +46,10 @@ def published(hub: Hub, grant: UploadGrant, uploads: Collection[Staged]) -> Iter
         NotAuthenticated, RepoNotFound, Forbidden: the grant ended while the bytes came in.
         StorageFull, StoreUnavailable, Unavailable: they cannot be kept.
     """
-    # Gigabytes take their time to reach the disk or the cloud: not while others wait for the database. In the
-    # transaction it is repeated, in no time, and makes good what gc may have removed in between.
+    sizes = {staged.sha256: staged.size for staged in uploads}
     for staged in uploads:
         staged.publish(blob_key(staged.sha256))
     with hub.database.write() as session:
         caller = grant.check(session)
-        publish_all(session, hub, uploads, repository_id=grant.repository_id, user_id=grant.user_id)
+        adopt(session, hub, sizes, repository_id=grant.repository_id, user_id=grant.user_id)
         yield session, caller

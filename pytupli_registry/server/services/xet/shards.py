@@ -38,13 +38,11 @@ class ShardIntake:
         hub: the Hub.
         grant: who uploads it, for which repository.
         shard: the shard.
-
-    Attributes:
-        progress: how far it is.
+        progress: is told how far it is.
     """
 
-    def __init__(self, hub: Hub, grant: UploadGrant, shard: Shard) -> None:
-        self.progress = Progress()
+    def __init__(self, hub: Hub, grant: UploadGrant, shard: Shard, progress: Progress) -> None:
+        self._progress = progress
         self._hub = hub
         self._grant = grant
         self._shard = shard
@@ -79,11 +77,11 @@ class ShardIntake:
                 raise TooLarge(f"A file of the upload has {file.size} bytes; this Hub takes at most {most}.")
             for part in self._shard.ranges(file):
                 self._sources.places(part)
-            self.progress.total += file.size
+            self._progress.total += file.size
 
     def _take_in(self, file: ShardFile, batch: Batch) -> None:
         if self._is_there(file):
-            self.progress.done += file.size
+            self._progress.done += file.size
             return
         staged = batch.stage()
         for part in self._shard.ranges(file):
@@ -98,7 +96,7 @@ class ShardIntake:
     def _copy(self, part: ChunkRange, place: Place, staged: Staged) -> None:
         for block in self._sources.blocks(part, place):
             staged.write(block)
-            self.progress.done += len(block)
+            self._progress.done += len(block)
 
     def _is_there(self, file: ShardFile) -> bool:
         if file.sha256 is None or not has_blob(self._hub, self._grant.repository_id, file.sha256, file.size):

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Xorb, now
-from pytupli_registry.server.errors import Unprocessable
+from pytupli_registry.server.errors import Unavailable, Unprocessable
 from pytupli_registry.server.objects import Staged
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.lfs.grants import UploadGrant
@@ -85,7 +85,8 @@ class XorbIntake:
         with self._hub.database.write() as session:
             is_new = self._note(session, self._grant.check(session), xorb)
             # Under the lock of the row, as in its release: what is said to be stored is.
-            self._staged.publish(key)
+            if is_new and self._hub.objects.size(key) is None:
+                raise Unavailable("The xorb was removed by a clean-up. Send it again.")
         if not is_new:
             release(self._hub, self._grant.user_id, [self._hash])
         return is_new
@@ -136,7 +137,7 @@ def is_known(hub: Hub, grant: UploadGrant, xorb_hash: str) -> bool:
 @contextmanager
 def xorb_intake(hub: Hub, grant: UploadGrant, xorb_hash: str) -> Iterator[XorbIntake]:
     """Begin to take in a xorb; what was not finished on leaving is dropped."""
-    with hub.objects.stage() as staged:
+    with hub.objects.stage(hashed=False) as staged:  # Xet's own hash is compared instead
         yield XorbIntake(hub, grant, xorb_hash, staged)
 
 

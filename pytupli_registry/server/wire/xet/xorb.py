@@ -47,10 +47,10 @@ class XorbUnpacker:
     def __init__(self) -> None:
         self._chunks: list[tuple[XetHash, int]] = []
         self._total = 0
-        self._rest = b""
+        self._rest: bytes | bytearray = b""
         self._footer = 0
 
-    def feed(self, piece: bytes) -> Iterator[bytes | bytearray | memoryview]:
+    def feed(self, piece: bytes | bytearray) -> Iterator[bytes | bytearray | memoryview]:
         """Take the next bytes in and give the unpacked bytes of each chunk that they complete.
 
         The iterator must be used up before the next piece; what it gives is valid until then.

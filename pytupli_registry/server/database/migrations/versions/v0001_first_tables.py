@@ -222,6 +222,7 @@ def upgrade() -> None:
         sa.Column("domains", sa.JSON(), nullable=False),
         sa.Column("secret", sa.String(length=255), nullable=True),
         sa.Column("disabled", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("base_url", sa.String(length=2048), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.account_id"], name=op.f("fk_webhooks_user_id"), ondelete="CASCADE"
@@ -430,18 +431,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_redirects_repository_id"), ["repository_id"], unique=False)
 
     op.create_table(
-        "refs",
-        sa.Column("repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.String(length=255), nullable=False),
-        sa.Column("commit_oid", sa.String(length=40), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["repository_id"], ["repositories.id"], name=op.f("fk_refs_repository_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("repository_id", "name", name=op.f("pk_refs")),
-    )
-    op.create_table(
         "repository_blobs",
         sa.Column("repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -506,6 +495,55 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_uploads_repository_id"), ["repository_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_uploads_user_id"), ["user_id"], unique=False)
 
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("webhook_id", sa.String(length=32), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+    )
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_deliveries_due_at"), ["due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_deliveries_webhook_id"), ["webhook_id"], unique=False)
+
+    op.create_table(
+        "webhook_watches",
+        sa.Column("webhook_id", sa.String(length=32), nullable=False),
+        sa.Column("type", sa.String(length=8), nullable=False),
+        sa.Column("name_key", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_watches_webhook_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("webhook_id", "type", "name_key", name=op.f("pk_webhook_watches")),
+    )
+    with op.batch_alter_table("webhook_watches", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_watches_name", ["name_key", "type"], unique=False)
+
+    op.create_table(
+        "refs",
+        sa.Column("repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("commit_oid", sa.String(length=40), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id", "commit_oid"],
+            ["commits.repository_id", "commits.oid"],
+            name="fk_refs_commit",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["repository_id"], ["repositories.id"], name=op.f("fk_refs_repository_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("repository_id", "name", name=op.f("pk_refs")),
+    )
     op.create_table(
         "upload_parts",
         sa.Column("upload_id", sa.String(length=32), nullable=False),
