@@ -23,7 +23,9 @@
     │   ├── FilterSyntaxError   the text is no filter expression
     │   ├── UnknownField        the filter names a field the dataset does not have
     │   └── FilterTypeError     the filter compares or combines what cannot be
-    └── AdapterError            no such adapter, or it cannot take this dataset
+    ├── AdapterError            no such adapter, or it cannot take this dataset
+    └── HubError                a Hub has refused a request
+        └── HubUnreachable      no Hub answers, or what answers is none
 
 A message says what failed, on which thing, and what to do next; ``hint`` holds the last part so that the
 command line can show it on its own line.
@@ -52,6 +54,8 @@ __all__ = [
     "FilterSyntaxError",
     "FilterTypeError",
     "FormatError",
+    "HubError",
+    "HubUnreachable",
     "InvalidReference",
     "PytupliError",
     "RequirementsMissing",
@@ -293,6 +297,22 @@ class FilterTypeError(FilterError):
 
 class AdapterError(PytupliError):
     """No adapter of that name, or one that cannot take this dataset."""
+
+
+class HubError(PytupliError):
+    """A Hub has refused a request.
+
+    Attributes:
+        status: the HTTP status of its answer, None without one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class HubUnreachable(HubError):  # noqa: N818
+    """No Hub answers, or what answers is none of ours."""
 
 
 def _restored(kind: type[PytupliError], args: tuple[Any, ...], fields: dict[str, Any]) -> PytupliError:

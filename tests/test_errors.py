@@ -32,6 +32,8 @@ EXAMPLES = [
     errors.UnknownField("lenght", ["length", "seed"], text="lenght > 3", position=0),
     errors.FilterTypeError("Text is no number."),
     errors.AdapterError("No adapter."),
+    errors.HubError("No such user.", status=404),
+    errors.HubUnreachable("Nobody answers.", hint="Start it."),
 ]
 
 

@@ -24,11 +24,14 @@ COMMANDS = {
     "filter": "filter",
     "import": "import_dataset",
     "list": "list_datasets",
+    "org": "organization",
     "preview": "preview",
     "record": "record",
     "recover": "recover",
     "repack": "repack",
     "show": "show",
+    "token": "token",
+    "user": "user",
     "validate": "validate",
 }
 

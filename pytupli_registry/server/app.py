@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +18,7 @@ from pytupli_registry.server.errors import HubError, Moved
 from pytupli_registry.server.observability.watching import watched
 from pytupli_registry.server.routes import ROUTERS
 from pytupli_registry.server.services.hub import Hub
+from pytupli_registry.server.services.webhook_delivery import delivering
 from pytupli_registry.server.web import PAGES
 
 __all__ = ["create_app"]
@@ -35,6 +38,7 @@ def create_app(hub: Hub) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_running,
     )
     app.state.hub = hub
     app.add_exception_handler(HubError, _answer_hub_error)
@@ -45,6 +49,12 @@ def create_app(hub: Hub) -> ASGIApp:
     for router in (*PAGES, *ROUTERS):
         app.include_router(router)
     return _RawPaths(watched(app, hub), hub.settings.public_url)
+
+
+@asynccontextmanager
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    async with delivering(app.state.hub):
+        yield
 
 
 class _RawPaths:

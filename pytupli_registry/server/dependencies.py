@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
+from anyio import to_thread
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
+from starlette.types import Scope
 
 from pytupli_registry.server.errors import NotAuthenticated
-from pytupli_registry.server.services.callers import INVALID_CREDENTIALS, authenticate
+from pytupli_registry.server.services.callers import INVALID_CREDENTIALS, identify, recall
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.permissions import ANONYMOUS, Caller
 from pytupli_registry.server.wire.names import RepoId, RepoType
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 LONGEST_TOKEN = 4096
+LONGEST_SEGMENT = 3000
 
 
 class Family(StrEnum):
@@ -47,12 +50,17 @@ class Family(StrEnum):
         return RepoType(self.value.removesuffix("s"))
 
 
-def _unquoted(text: str) -> str:
-    return unquote_to_bytes(text).decode("utf-8")  # a UnicodeDecodeError is a ValueError: answered with 400
+def unquoted(text: str) -> str:
+    """Return a segment of a path as it was meant.
+
+    Raises:
+        ValueError: it is not UTF-8.
+    """
+    return unquote_to_bytes(text).decode("utf-8")
 
 
 # Routes match the path as it was sent, percent signs and all: only so does "refs%2Fpr%2F1" stay one segment.
-Segment = Annotated[str, Path(max_length=3000), AfterValidator(_unquoted)]
+Segment = Annotated[str, Path(max_length=LONGEST_SEGMENT), AfterValidator(unquoted)]
 Revision = Segment
 EntryPath = Segment
 
@@ -63,7 +71,12 @@ def current_hub(request: Request) -> Hub:
     return hub
 
 
-CurrentHub = Annotated[Hub, Depends(current_hub)]
+# FastAPI calls plain functions in threads, and getting there takes longer than these do: what never waits is async.
+async def _hub(request: Request) -> Hub:
+    return current_hub(request)
+
+
+CurrentHub = Annotated[Hub, Depends(_hub)]
 
 
 def bearer_token(authorization: str | None) -> str | None:
@@ -92,7 +105,7 @@ def _basic_password(text: str) -> str:
         raise NotAuthenticated(INVALID_CREDENTIALS) from error
 
 
-def current_caller(request: Request, hub: CurrentHub) -> Caller:
+async def current_caller(request: Request, hub: CurrentHub) -> Caller:
     """Return who calls; without a token, nobody in particular.
 
     Raises:
@@ -101,25 +114,33 @@ def current_caller(request: Request, hub: CurrentHub) -> Caller:
     token = bearer_token(request.headers.get("authorization"))
     if token is None:
         return ANONYMOUS
-    with hub.database.read() as session:
-        caller = authenticate(session, token)
+    caller = recall(hub, token) or await to_thread.run_sync(identify, hub, token)
+    note_use(request.scope, hub, caller)
+    return caller
+
+
+def note_use(scope: Scope, hub: Hub, caller: Caller) -> None:
+    """Note that ``caller``'s token was used, and who it was for the log."""
     if caller.token_id is not None:
         hub.token_uses.note(hub.database, caller.token_id)
-    request.state.user = caller.name  # for the log
-    return caller
+    scope.setdefault("state", {})["user"] = caller.name
 
 
 CurrentCaller = Annotated[Caller, Depends(current_caller)]
 
 
-def base_url(request: Request, hub: CurrentHub) -> str:
+def base_url(request: Request, hub: Hub) -> str:
     """Return what URLs in answers begin with: the configured public URL, or what the client called us."""
     if hub.settings.public_url:
         return hub.settings.public_url
     return str(request.base_url).rstrip("/")
 
 
-BaseUrl = Annotated[str, Depends(base_url)]
+async def _base(request: Request) -> str:
+    return base_url(request, current_hub(request))
+
+
+BaseUrl = Annotated[str, Depends(_base)]
 
 
 def address_of(request: Request) -> str | None:
@@ -127,7 +148,7 @@ def address_of(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-def repo_of_path(family: Family, namespace: Segment, name: Segment) -> RepoId:
+async def repo_of_path(family: Family, namespace: Segment, name: Segment) -> RepoId:
     """Return which repository an API path names.
 
     Raises:

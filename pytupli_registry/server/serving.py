@@ -63,7 +63,7 @@ class HubServer(uvicorn.Server):
                 create_app(hub),
                 http=HubProtocol,
                 ws="none",
-                lifespan="off",
+                lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
         minari_guard: refuse commits that would break ``minari list remote`` for the whole organization.
         allow_registration: let strangers create accounts.
         login_attempts: failed log-ins of one name or address in ten minutes before it has to wait.
-        webhook_hosts: host names that webhooks may call; empty means every public address.
+        webhook_hosts: host names that webhooks may call, whatever their addresses; empty means every public address,
+            and so does a ``*`` among them.
         fsync: force bytes to the disk before they are acknowledged.
         log_format: structured lines for machines (``json``) or for people (``console``).
         log_level: the least level that is logged.

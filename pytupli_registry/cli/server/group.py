@@ -18,9 +18,12 @@ __all__ = ["COMMANDS", "main"]
 
 # Each command is the object `command` of its module.
 COMMANDS = {
+    "fsck": "fsck",
+    "gc": "gc",
     "init": "init",
     "migrate": "migrate",
     "start": "start",
+    "stats": "stats",
 }
 
 _FAILED = 1

@@ -1,11 +1,37 @@
-"""Arguments that several commands share."""
+"""Arguments that several commands share, and the Hub they work on."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["directory_argument"]
+from pytupli_registry.server.services.hub import Hub
+from pytupli_registry.server.services.maintenance.state import check_schema
+from pytupli_registry.server.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["directory_argument", "opened"]
 
 directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+
+
+@contextmanager
+def opened(directory: Path, settings: Settings | None = None) -> Iterator[Hub]:
+    """Open the Hub in a directory, and close it at the end.
+
+    Raises:
+        SettingsError: there is none, or its configuration is not possible.
+        MaintenanceError: its database is of another version.
+        Unavailable: its database does not answer.
+    """
+    hub = Hub.open(settings or Settings.load(directory))
+    try:
+        check_schema(hub.database, directory)
+        yield hub
+    finally:
+        hub.close()

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pytupli_registry.cli.output import Output, json_option
-from pytupli_registry.cli.server.options import directory_argument
+from pytupli_registry.cli.server.options import directory_argument, opened
 from pytupli_registry.server.observability.logs import configure_logs
-from pytupli_registry.server.services.hub import Hub
-from pytupli_registry.server.services.maintenance.state import check_schema
+from pytupli_registry.server.services.maintenance.locks import running
 from pytupli_registry.server.serving import listen, serve, url_of
 from pytupli_registry.server.settings import Settings
 
@@ -32,14 +31,10 @@ def command(output: Output, directory: Path, host: str, port: int) -> None:
     """Serve the Hub in DIR until it is interrupted (SIGINT, SIGTERM)."""
     settings = Settings.load(directory)
     configure_logs(settings)
-    hub = Hub.open(settings)
-    try:
-        check_schema(hub.database, directory)
+    with opened(directory, settings) as hub, running(settings.directory):
         hub.objects.check()
         listener = listen(host, port)
-        serve(hub, listener, lambda: _announce(output, url_of(listener), hub.settings.public_url))
-    finally:
-        hub.close()
+        serve(hub, listener, lambda: _announce(output, url_of(listener), settings.public_url))
 
 
 def _announce(output: Output, url: str, public_url: str | None) -> None:

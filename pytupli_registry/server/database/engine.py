@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -14,12 +17,13 @@ from sqlalchemy.orm import Session
 from pytupli_registry.server.database.schema import Base
 from pytupli_registry.server.errors import StorageFull, Unavailable
 
-__all__ = ["Database", "Session"]
+__all__ = ["Database", "Session", "Version"]
 
 BUSY_MS = 30_000
 WRITES = "hub_writes"
 SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 ROWS_A_STATEMENT = 500  # SQLite takes 32,766 parameters
+Version = int
 DISK_FULL = ("database or disk is full", "No space left on device")
 
 
@@ -38,6 +42,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine(connections)
+        self._watch = _Watch(self.url.database) if self.is_sqlite and self.url.database else None
         if self.is_sqlite:
             _prepare_sqlite(self.engine, synchronous=synchronous)
 
@@ -88,6 +93,13 @@ class Database:
         with self.read() as session:
             session.execute(text("SELECT 1"))
 
+    def version(self) -> Version | None:
+        """Return a number that is another one after every commit, of whatever process; fast, without waiting.
+
+        None where the database has no such number (PostgreSQL), or does not tell it now.
+        """
+        return self._watch.version() if self._watch else None
+
     def insert_missing(
         self, session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, tell: str | None = None
     ) -> list[Any]:
@@ -121,6 +133,35 @@ class Database:
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        if self._watch:
+            self._watch.close()
+
+
+class _Watch:
+    """A connection of its own, which never writes: only so does SQLite tell it of all others' commits."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._connection: sqlite3.Connection | None = None
+        self._lock = Lock()
+
+    def version(self) -> Version | None:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    # "rw": never made by this, and a read-only one could not open the log's index.
+                    url = f"{Path(self._file).resolve().as_uri()}?mode=rw"
+                    self._connection = sqlite3.connect(url, uri=True, timeout=0, check_same_thread=False)
+                row = self._connection.execute("PRAGMA data_version").fetchone()
+            except sqlite3.Error:
+                return None
+            return int(row[0])
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -11,6 +11,9 @@ from pytupli_registry.server.objects.store import BLOCK
 __all__ = ["FileBlocks"]
 
 
+_WITHOUT_WAITING: int = getattr(os, "RWF_NOWAIT", 0)  # Linux
+
+
 class FileBlocks(Iterator[bytes]):
     """Reads part of an open file, which it owns; one that is dropped half-way closes it too.
 
@@ -32,6 +35,34 @@ class FileBlocks(Iterator[bytes]):
         if not block:
             raise StoreUnavailable("reading a file that became shorter")
         self._position += len(block)
+        return block
+
+    @property
+    def position(self) -> int:
+        """Where in the file the next block begins."""
+        return self._position
+
+    @property
+    def remaining(self) -> int:
+        """How many bytes are still to be read."""
+        return max(self._stop - self._position, 0)
+
+    def fileno(self) -> int:
+        """Return the file's descriptor, for ``sendfile``; it is closed with this."""
+        return self._handle
+
+    def at_once(self) -> bytes | bytearray | None:
+        """Return all that remains if the system has it in memory, else None; never waits for the disk."""
+        if not _WITHOUT_WAITING:
+            return None
+        block = bytearray(self.remaining)
+        try:
+            complete = os.preadv(self._handle, [block], self._position, _WITHOUT_WAITING) == len(block)
+        except OSError:  # it would wait, or the file system cannot tell
+            return None
+        if not complete:
+            return None
+        self.close()
         return block
 
     def close(self) -> None:

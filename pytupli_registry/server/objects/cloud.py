@@ -46,7 +46,12 @@ class CloudStore:
         backend: the bucket.
         spool: a local directory for objects on their way in; None is the system's directory for temporary files.
         urls: signs the URLs that readers are sent to; None has the server pass on the bytes.
+
+    Attributes:
+        is_local: not at all.
     """
+
+    is_local = False
 
     def __init__(
         self, backend: Backend, *, spool: Path | None = None, urls: SignedUrls | None = None

@@ -31,7 +31,10 @@ class FolderStore:
 
     Attributes:
         root: the directory.
+        is_local: as it has to be.
     """
+
+    is_local = True
 
     def __init__(self, root: Path, *, fsync: bool = True) -> None:
         self.root = root

@@ -69,6 +69,10 @@ class ObjectStore(Protocol):
     raises ``InvalidKey`` for others, and ``StoreUnavailable`` if the store fails.
     """
 
+    @property
+    def is_local(self) -> bool:
+        """Whether objects are files of this machine, so that ``read`` begins without waiting for anything else."""
+
     def stage(self, *, hashed: bool = True) -> AbstractContextManager[Staged]:
         """Begin a new object. What was not published on leaving the context is discarded.
 

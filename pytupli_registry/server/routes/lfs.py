@@ -139,7 +139,8 @@ def complete_upload(
     return {}
 
 
-@router.api_route("/lfs/objects/{oid}", methods=["GET", "HEAD"])
+@router.get("/lfs/objects/{oid}")
+@router.head("/lfs/objects/{oid}", include_in_schema=False)
 def get_object(request: Request, hub: CurrentHub, oid: Oid, signature: Signature) -> Response:
     """Send a file, whole or in part, as the signed URL allows."""
     download = ObjectDownload.read(hub, oid, signature)

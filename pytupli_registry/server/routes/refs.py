@@ -12,6 +12,7 @@ from pytupli_registry.server.routes.answers import truth
 from pytupli_registry.server.services import refs
 from pytupli_registry.server.services.permissions import Action
 from pytupli_registry.server.services.repositories import find
+from pytupli_registry.server.services.webhooks import announce_lost_ref, announce_new_ref
 
 router = APIRouter(tags=["refs"])
 
@@ -57,6 +58,7 @@ def create_branch(
     with hub.database.write() as session:
         repository = find(session, caller, repo_id, Action.WRITE)
         refs.create_branch(session, repository.id, branch, body.starting_point if body else None)
+        announce_new_ref(session, repository, f"refs/heads/{branch}")
     return {"success": True}
 
 
@@ -65,6 +67,7 @@ def delete_branch(hub: CurrentHub, caller: CurrentCaller, repo_id: RepoOf, branc
     """Delete a branch."""
     with hub.database.write() as session:
         repository = find(session, caller, repo_id, Action.WRITE)
+        announce_lost_ref(session, repository, f"refs/heads/{branch}")
         refs.delete_branch(session, repository.id, branch)
     return {"success": True}
 
@@ -77,6 +80,7 @@ def create_tag(
     with hub.database.write() as session:
         repository = find(session, caller, repo_id, Action.WRITE)
         refs.create_tag(session, repository.id, body.tag, revision, body.message or "")
+        announce_new_ref(session, repository, f"refs/tags/{body.tag}")
     return {"success": True}
 
 
@@ -85,5 +89,6 @@ def delete_tag(hub: CurrentHub, caller: CurrentCaller, repo_id: RepoOf, tag: Seg
     """Delete a tag."""
     with hub.database.write() as session:
         repository = find(session, caller, repo_id, Action.WRITE)
+        announce_lost_ref(session, repository, f"refs/tags/{tag}")
         refs.delete_tag(session, repository.id, tag)
     return {"success": True}

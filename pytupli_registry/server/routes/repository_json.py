@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.routes.answers import date_text
+from pytupli_registry.server.routes.datasets import facts_json
+from pytupli_registry.server.services.datasets.facts import facts_of
 from pytupli_registry.server.services.files import File, files_of
 from pytupli_registry.server.services.listing import tags_of
 from pytupli_registry.server.services.repositories import head_of
@@ -101,6 +103,8 @@ def repository_json(
     shown["sha"] = sha
     if sha is not None and (not wanted or "siblings" in wanted):
         shown["siblings"] = _siblings(session, hub, tree_of(session, repository.id, sha), blobs=blobs)
+    if repository.type == RepoType.DATASET and repository.gated == "no" and (not wanted or "facts" in wanted):
+        shown["facts"] = [facts_json(row) for row in facts_of(session, repository.id)]
     return _narrowed(shown, wanted)
 
 

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pytupli_registry.server.dependencies import (
-    CurrentCaller,
+    LONGEST_SEGMENT,
     CurrentHub,
     EntryPath,
     Family,
     Revision,
     Segment,
+    bearer_token,
+    note_use,
+    unquoted,
 )
-from pytupli_registry.server.errors import NotFound
+from pytupli_registry.server.errors import HubError, Moved, NotFound
+from pytupli_registry.server.objects.blocks import FileBlocks
+from pytupli_registry.server.routes.sending import BlocksResponse
 from pytupli_registry.server.services.blobs import blob_key
-from pytupli_registry.server.services.downloads import Download, find_download
-from pytupli_registry.server.services.files import content_of, read_file
-from pytupli_registry.server.wire.names import RepoId, RepoType
+from pytupli_registry.server.services.callers import authenticate
+from pytupli_registry.server.services.downloads import Download, Wanted, find_download, recall, remember
+from pytupli_registry.server.services.files import content_of, read_content
+from pytupli_registry.server.services.permissions import ANONYMOUS
+from pytupli_registry.server.wire.names import RESERVED, RepoId, RepoType, key_of
 from pytupli_registry.server.wire.ranges import ByteRange, parse_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytupli_registry.server.services.hub import Hub
-    from pytupli_registry.server.services.permissions import Caller
+
+__all__ = ["FilesFirst", "router"]
 
 router = APIRouter(tags=["files"])
 
@@ -47,13 +58,14 @@ TEXT_SUFFIXES = (
     ".gitattributes",
     ".gitignore",
 )
+AT_ONCE = 256 << 10  # bytes that are read and sent in one piece, if no disk has to be waited for
+_PATH = re.compile(r"/(?:(datasets|spaces)/)?([^/]+)/([^/]+)/resolve/([^/]+)/(.*)")
 
 
 @router.api_route("/{family}/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
-def resolve_file(
+async def resolve_file(
     request: Request,
     hub: CurrentHub,
-    caller: CurrentCaller,
     family: Family,
     namespace: Segment,
     name: Segment,
@@ -63,27 +75,81 @@ def resolve_file(
     """Send a file of a dataset or a space."""
     if family is Family.MODELS:
         raise NotFound("Models are resolved without a prefix.")
-    return _send(request, hub, caller, RepoId.parse(family.type, f"{namespace}/{name}"), revision, path)
+    return await _answer(request, hub, RepoId.parse(family.type, f"{namespace}/{name}"), revision, path)
 
 
 @router.api_route("/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
-def resolve_model_file(
+async def resolve_model_file(
     request: Request,
     hub: CurrentHub,
-    caller: CurrentCaller,
     namespace: Segment,
     name: Segment,
     revision: Revision,
     path: EntryPath,
 ) -> Response:
     """Send a file of a model."""
-    return _send(request, hub, caller, RepoId.parse(RepoType.MODEL, f"{namespace}/{name}"), revision, path)
+    return await _answer(request, hub, RepoId.parse(RepoType.MODEL, f"{namespace}/{name}"), revision, path)
 
 
-def _send(request: Request, hub: Hub, caller: Caller, repo_id: RepoId, revision: str, path: str) -> Response:
-    with hub.database.read() as session:
-        found = find_download(session, hub, caller, repo_id, revision, path)
-        inline = content_of(session, found.file.oid) if found.file.sha256 is None else None
+class FilesFirst:
+    """Leads requests for files to what the two routes above do, past the search among all others.
+
+    It takes the framework longer to find and call a route than it takes us to answer, and these are called the most.
+
+    Args:
+        app: answers everything else.
+        hub: has the files.
+    """
+
+    def __init__(self, app: ASGIApp, hub: Hub) -> None:
+        self._app = app
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        asked = _asked(scope)
+        if asked is None:
+            await self._app(scope, receive, send)
+            return
+        family, namespace, name, revision, path = asked
+        type_ = RepoType(family.removesuffix("s")) if family else RepoType.MODEL
+        scope["route"] = _ROUTES[bool(family)]
+        scope["path_params"] = {"namespace": namespace, "name": name, **({"family": family} if family else {})}
+        request = Request(scope, receive)
+        try:
+            repo_id = RepoId.parse(type_, f"{namespace}/{name}")
+            response = await _answer(request, self._hub, repo_id, revision, path)
+        except HubError as error:
+            kind = Moved if isinstance(error, Moved) else HubError
+            response = await scope["app"].exception_handlers[kind](request, error)
+        await response(scope, receive, send)
+
+
+_ROUTES = {len(route.param_convertors) == 5: route for route in router.routes}  # whether a family comes first
+
+
+def _asked(scope: Scope) -> tuple[str, ...] | None:
+    """Return family ("" for models), namespace, name, revision and path, or None for what is no plain request."""
+    found = _PATH.fullmatch(scope["path"]) if scope.get("method") in ("GET", "HEAD") else None
+    if found is None or (found[1] is None and key_of(found[2]) in RESERVED):
+        return None
+    segments = found.groups(default="")
+    if max(map(len, segments)) > LONGEST_SEGMENT:
+        return None
+    try:
+        return tuple(unquoted(segment) for segment in segments)
+    except ValueError:
+        return None
+
+
+async def _answer(request: Request, hub: Hub, repo_id: RepoId, revision: str, path: str) -> Response:
+    token = bearer_token(request.headers.get("authorization"))
+    wanted = Wanted(repo_id, revision, path)
+    found = recall(hub, token, wanted)
+    if found is None:
+        found = await to_thread.run_sync(_look_up, request.scope, hub, token, wanted)
+    else:
+        note_use(request.scope, hub, found.caller)
     headers = _headers(found, path)
     if request.method == "HEAD":
         return Response(headers=headers | {"Content-Length": str(found.file.size)})
@@ -94,10 +160,18 @@ def _send(request: Request, hub: Hub, caller: Caller, repo_id: RepoId, revision:
         return Response(
             status_code=302, headers=headers | {"Location": url, "X-Linked-Size": str(found.file.size)}
         )
-    wanted = _wanted(request.headers, headers["ETag"], found.file.size)
-    if inline is not None:
-        return _whole(inline, wanted, headers)
-    return _streamed(hub, found, wanted, headers)
+    part = _wanted(request.headers, headers["ETag"], found.file.size)
+    return await _content(hub, found.file, part, headers)
+
+
+def _look_up(scope: Scope, hub: Hub, token: str | None, wanted: Wanted) -> Download:
+    version = hub.database.version()
+    with hub.database.read() as session:
+        caller = ANONYMOUS if token is None else authenticate(session, token)
+        note_use(scope, hub, caller)
+        found = find_download(session, hub, caller, wanted)
+    remember(hub, token, wanted, found, version)
+    return found
 
 
 def _headers(found: Download, path: str) -> dict[str, str]:
@@ -137,19 +211,18 @@ def _signed_url(hub: Hub, found: Download, path: str) -> str | None:
     )
 
 
-def _whole(content: bytes, wanted: ByteRange | None, headers: dict[str, str]) -> Response:
-    if wanted is None:
-        return Response(content, headers=headers)
-    part = content[wanted.start : wanted.end]
-    return Response(part, status_code=206, headers=headers | {"Content-Range": wanted.content_range})
-
-
-def _streamed(hub: Hub, found: Download, wanted: ByteRange | None, headers: dict[str, str]) -> Response:
-    file = found.file
-    part = wanted or ByteRange(0, file.size, file.size)
-    answer = headers | {"Content-Length": str(part.length)}
-    if wanted is not None:
-        answer["Content-Range"] = wanted.content_range
-    with hub.database.read() as session:
-        blocks = read_file(session, hub, file, part.start, part.length)
-    return StreamingResponse(blocks, status_code=206 if wanted else 200, headers=answer)
+async def _content(hub: Hub, file: File, part: ByteRange | None, headers: dict[str, str]) -> Response:
+    status = 200 if part is None else 206
+    if part is not None:
+        headers["Content-Range"] = part.content_range
+    start, length = (part.start, part.length) if part else (0, file.size)
+    if file.sha256 is None:
+        content = await _small(hub, file)
+        return Response(content[start : start + length], status, headers)
+    if hub.objects.is_local:
+        blocks = hub.objects.read(blob_key(file.sha256), start, length)
+    else:
+        blocks = await to_thread.run_sync(hub.objects.read, blob_key(file.sha256), start, length)
+    if length <= AT_ONCE and isinstance(blocks, FileBlocks) and (content := blocks.at_once()) is not None:
+        return Response(content, status, headers)
+    return BlocksResponse(blocks, status, headers | {"Content-Length": str(length)})

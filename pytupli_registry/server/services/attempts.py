@@ -67,6 +67,11 @@ class Attempts:
             window = self._window(f"{policy}:{key}")
             window.count = 0 if all_of_them else max(0, window.count - 1)
 
+    def forget(self) -> None:
+        """Begin anew for everybody."""
+        with self._lock:
+            self._windows.clear()
+
     def _window(self, key: str) -> _Window:
         now = self._clock()
         window = self._windows.get(key)

@@ -1,22 +1,29 @@
-"""What is kept in memory: only what is content-addressed, so that it can never be stale."""
+"""What is kept in memory: what is content-addressed, and what the database said since its last change."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytupli_registry.server.database.engine import Version
+    from pytupli_registry.server.services.downloads import Download
     from pytupli_registry.server.services.files import File
+    from pytupli_registry.server.services.permissions import Caller
     from pytupli_registry.server.wire.git import TreeEntry
 
-__all__ = ["Caches", "LeastRecent"]
+__all__ = ["Caches", "LeastRecent", "SinceCommit"]
 
 Value = TypeVar("Value")
-TREE_ENTRIES = 2_000_000  # about 300 bytes each
-BLOBS = 200_000
+TREE_ENTRIES = 400_000  # about 300 bytes each
+BLOBS = 100_000  # about 400 bytes each
+CONTENT_BYTES = 16 << 20
+CALLERS = 10_000
+DOWNLOADS = 20_000
 
 
 class LeastRecent(Generic[Value]):
@@ -29,10 +36,10 @@ class LeastRecent(Generic[Value]):
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._weight = 0
-        self._kept: OrderedDict[str, tuple[Value, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: str) -> Value | None:
+    def get(self, key: Hashable) -> Value | None:
         """Return what was put under ``key``, or None."""
         with self._lock:
             found = self._kept.get(key)
@@ -41,7 +48,7 @@ class LeastRecent(Generic[Value]):
             self._kept.move_to_end(key)
             return found[0]
 
-    def put(self, key: str, value: Value, weight: int = 1) -> None:
+    def put(self, key: Hashable, value: Value, weight: int = 1) -> None:
         """Keep ``value``; what weighs more than everything together is not kept."""
         if weight > self._capacity:
             return
@@ -54,14 +61,43 @@ class LeastRecent(Generic[Value]):
                 self._weight -= dropped
 
 
+class SinceCommit(Generic[Value]):
+    """What was read from the database, until anything at all is committed there.
+
+    So nothing is ever older than the database is; where it has no versions, nothing is kept.
+
+    Args:
+        capacity: how many values are kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._kept: LeastRecent[tuple[Version, Value]] = LeastRecent(capacity)
+
+    def get(self, key: Hashable, version: Version | None) -> Value | None:
+        """Return what was put under ``key`` when the database had this ``version``, which it has now."""
+        found = self._kept.get(key)
+        return found[1] if found is not None and found[0] == version else None
+
+    def put(self, key: Hashable, version: Version | None, value: Value) -> None:
+        """Keep ``value``, for which the database was asked after it told its ``version``."""
+        if version is not None:
+            self._kept.put(key, (version, value))
+
+
 class Caches:
     """The caches of one process.
 
     Attributes:
         trees: parsed tree objects by id; never change them.
         files: what git blobs stand for, by id.
+        contents: small files, by the git blob's id.
+        callers: who holds an access token, by its digest; the token's expiry is not looked at.
+        downloads: what lies at a path, by caller.
     """
 
     def __init__(self) -> None:
         self.trees: LeastRecent[Mapping[str, TreeEntry]] = LeastRecent(TREE_ENTRIES)
         self.files: LeastRecent[File] = LeastRecent(BLOBS)
+        self.contents: LeastRecent[bytes] = LeastRecent(CONTENT_BYTES)
+        self.callers: SinceCommit[Caller] = SinceCommit(CALLERS)
+        self.downloads: SinceCommit[Download] = SinceCommit(DOWNLOADS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
@@ -13,7 +13,19 @@ from pytupli_registry.server.database.schema import Account, Membership, Token, 
 from pytupli_registry.server.errors import NotAuthenticated
 from pytupli_registry.server.services.permissions import Caller, Role
 
-__all__ = ["INVALID_CREDENTIALS", "authenticate", "caller_of_session", "caller_of_user", "token_digest"]
+if TYPE_CHECKING:
+    from pytupli_registry.server.services.hub import Hub
+
+__all__ = [
+    "INVALID_CREDENTIALS",
+    "authenticate",
+    "caller_of_session",
+    "caller_of_user",
+    "has_expired",
+    "identify",
+    "recall",
+    "token_digest",
+]
 
 # The client compares this sentence to tell a bad token from a missing repository.
 INVALID_CREDENTIALS = "Invalid credentials in Authorization header"
@@ -29,6 +41,7 @@ _HOLDER = (
     select(
         _TOKENS.c.id,
         _TOKENS.c.role,
+        _TOKENS.c.expires_at,
         _USERS.c.account_id,
         _USERS.c.is_admin,
         _ACCOUNTS.c.name,
@@ -65,6 +78,30 @@ def authenticate(session: Session, token: str) -> Caller:
     return _caller(rows)
 
 
+def recall(hub: Hub, token: str) -> Caller | None:
+    """Return who holds an access token, if the database has not changed since it was last asked; never waits."""
+    caller = hub.caches.callers.get(token_digest(token), hub.database.version())
+    return None if caller is None or has_expired(caller) else caller
+
+
+def identify(hub: Hub, token: str) -> Caller:
+    """Return who holds an access token, and remember it for :func:`recall`.
+
+    Raises:
+        NotAuthenticated: as :func:`authenticate`.
+    """
+    version = hub.database.version()
+    with hub.database.read() as session:
+        caller = authenticate(session, token)
+    hub.caches.callers.put(token_digest(token), version, caller)
+    return caller
+
+
+def has_expired(caller: Caller) -> bool:
+    """Return whether the token that a caller used has ended meanwhile."""
+    return caller.expires_at is not None and caller.expires_at <= now()
+
+
 def caller_of_session(session: Session, cookie: str) -> Caller | None:
     """Return whose browser sent ``cookie``, or None if the session has ended."""
     rows = session.execute(_HOLDER_OF_SESSION, {"digest": token_digest(cookie), "now": now()}).all()
@@ -80,6 +117,7 @@ def _caller(rows: Sequence[Any]) -> Caller:
         is_admin=first.is_admin,
         roles={row.organization_id: Role(row.membership) for row in rows if row.organization_id is not None},
         token_id=first.id,
+        expires_at=first.expires_at,
     )
 
 

@@ -18,6 +18,8 @@ from pytupli_registry.server.services.intake import Change, SmallFile, hold_cont
 from pytupli_registry.server.services.refs import create_ref, lock_ref, move_ref
 from pytupli_registry.server.services.revisions import DEFAULT_BRANCH, not_found, tree_of
 from pytupli_registry.server.services.trees import change_tree, entry_at
+from pytupli_registry.server.services.webhooks import announce_refs
+from pytupli_registry.server.wire.events import UpdatedRef
 from pytupli_registry.server.wire.git import EMPTY_TREE, FILE, CommitObject, TreeEntry, object_id
 from pytupli_registry.server.wire.lfs import Pointer
 from pytupli_registry.server.wire.operations import PutLargeFile
@@ -176,6 +178,7 @@ def commit_tree(
     """
     oid = write_commit(session, repository.id, caller, tree_oid, (head,), title, message)
     move_ref(session, repository.id, ref, head, oid)
+    announce_refs(session, repository, [UpdatedRef(ref, head, oid)])
     touch(session, repository, ref)
     if ref == f"refs/heads/{DEFAULT_BRANCH}":
         refresh(session, hub, repository, tree_of(session, repository.id, head), tree_oid)

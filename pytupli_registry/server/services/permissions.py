@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from pytupli_registry.server.errors import Forbidden, NotAuthenticated
@@ -169,6 +170,7 @@ class Caller:
         is_admin: an administrator of the Hub.
         roles: role by organization id.
         token_id: the token that was used (a browser's session is one, too), None for an administrator's command.
+        expires_at: when that token ends, None for never.
     """
 
     user_id: int | None = None
@@ -177,6 +179,7 @@ class Caller:
     is_admin: bool = False
     roles: Mapping[int, Role] = field(default_factory=dict)
     token_id: int | None = None
+    expires_at: datetime | None = None
 
     @property
     def is_known(self) -> bool:

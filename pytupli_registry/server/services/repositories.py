@@ -33,6 +33,7 @@ from pytupli_registry.server.services.permissions import (
     allows,
     standing_of,
 )
+from pytupli_registry.server.services.webhooks import announce_move, announce_repository
 from pytupli_registry.server.wire.names import RepoId, RepoType, check_repo_name, key_of
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ def create(
     except IntegrityError as error:
         raise Conflict(f"You already created this {repo_id.type} repo: {repo_id}") from error
     commit_initial(session, hub, repository, caller)
+    announce_repository(session, repository, "create")
     return repository
 
 
@@ -230,6 +232,7 @@ def delete_repository(session: Session, caller: Caller, repo_id: RepoId) -> Repo
         RepoNotFound, NotAuthenticated, Forbidden: as :func:`find`.
     """
     repository = find(session, caller, repo_id, Action.ADMINISTER)
+    announce_repository(session, repository, "delete")
     session.execute(delete(Repository).where(Repository.id == repository.id))
     return repository
 
@@ -248,6 +251,7 @@ def move(session: Session, caller: Caller, source: RepoId, target: RepoId) -> Re
     there = lookup(session, target)
     if there is not None and there.id != repository.id:
         raise Conflict(f"A {target.type} repository called {target} already exists")
+    announce_move(session, repository, f"{owner.name}/{target.name}", owner.id)
     old_namespace = repository.owner.name
     _forget_redirects(session, target)
     _forget_redirects(session, source)
@@ -292,6 +296,7 @@ def change_settings(session: Session, caller: Caller, repo_id: RepoId, changes: 
         repository.gated = changes.gated
     repository.updated_at = now()
     session.flush()
+    announce_repository(session, repository, "update")
     return repository
 
 

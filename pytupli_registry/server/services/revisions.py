@@ -11,7 +11,7 @@ from pytupli_registry.server.database.schema import Commit, Ref
 from pytupli_registry.server.errors import RevisionNotFound
 from pytupli_registry.server.wire.names import check_revision
 
-__all__ = ["DEFAULT_BRANCH", "branch_ref", "resolve", "tree_of", "writable_ref"]
+__all__ = ["DEFAULT_BRANCH", "branch_ref", "ref_names", "resolve", "tree_of", "writable_ref"]
 
 DEFAULT_BRANCH = "main"
 _ABBREVIATED = re.compile(r"[0-9a-f]{5,39}")
@@ -27,7 +27,7 @@ def resolve(session: Session, repository_id: int, revision: str | None) -> str:
         RevisionNotFound: there is none, or more than one commit begins so.
     """
     text = check_revision(revision or DEFAULT_BRANCH)
-    names = [text] if text.startswith("refs/") else [f"refs/heads/{text}", f"refs/tags/{text}"]
+    names = ref_names(text)
     rows = session.execute(
         select(Ref.name, Ref.commit_oid).where(Ref.repository_id == repository_id, Ref.name.in_(names))
     )
@@ -36,6 +36,11 @@ def resolve(session: Session, repository_id: int, revision: str | None) -> str:
         if name in found:
             return found[name]
     return _commit(session, repository_id, text.lower())
+
+
+def ref_names(text: str) -> tuple[str, ...]:
+    """Return the refs that may be meant, the one that comes first first: ``main`` → ``refs/heads/main``, ``refs/tags/main``."""
+    return (text,) if text.startswith("refs/") else (f"refs/heads/{text}", f"refs/tags/{text}")
 
 
 def _commit(session: Session, repository_id: int, text: str) -> str:

@@ -132,8 +132,8 @@ def change_user(session: Session, name: str, changes: UserChanges) -> UserDetail
     """
     account = find_user(session, name)
     weakens = changes.is_admin is False or bool(changes.disabled)
-    if weakens:
-        _administrators(session)  # locked: two who remove each other at the same time must not both succeed
+    # Locked: two administrators who remove each other at the same time must not both succeed.
+    administered = weakens and bool(_administrators(session))
     user = session.get_one(User, account.id)
     account.full_name = account.full_name if changes.full_name is None else changes.full_name or account.name
     account.details = account.details if changes.details is None else changes.details
@@ -147,7 +147,7 @@ def change_user(session: Session, name: str, changes: UserChanges) -> UserDetail
         session.flush()
     except IntegrityError as error:
         raise Conflict(f"The e-mail address {changes.email!r} is in use already.") from error
-    if weakens and not _administrators(session):
+    if administered and not _administrators(session):
         raise Conflict("The Hub would be without an administrator. Make somebody else one first.")
     return _details(account, user)
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.schema import Repository, Webhook, WebhookDelivery, WebhookWatch
+from pytupli_registry.server.database.schema import Ref, Repository, Webhook, WebhookDelivery, WebhookWatch
 from pytupli_registry.server.errors import BadRequest, NotAuthenticated, NotFound
 from pytupli_registry.server.services.callers import caller_of_user
 from pytupli_registry.server.services.permissions import Action, Caller, Ownership, allows
@@ -26,7 +26,9 @@ __all__ = [
     "Changes",
     "Event",
     "announce",
+    "announce_lost_ref",
     "announce_move",
+    "announce_new_ref",
     "announce_refs",
     "announce_repository",
     "change_webhook",
@@ -222,6 +224,20 @@ def announce_refs(session: Session, repository: Repository, updated: Iterable[Up
     if main and main[0]:
         parts["headSha"] = main[0]
     announce(session, repository, Event("update", "repo.content", parts))
+
+
+def announce_new_ref(session: Session, repository: Repository, name: str) -> None:
+    """Tell that a branch or tag was created."""
+    announce_refs(session, repository, [UpdatedRef(name, None, _oid(session, repository, name))])
+
+
+def announce_lost_ref(session: Session, repository: Repository, name: str) -> None:
+    """Tell that a branch or tag is about to be deleted."""
+    announce_refs(session, repository, [UpdatedRef(name, _oid(session, repository, name), None)])
+
+
+def _oid(session: Session, repository: Repository, name: str) -> str | None:
+    return session.scalar(select(Ref.commit_oid).where(Ref.repository_id == repository.id, Ref.name == name))
 
 
 def _watching(session: Session, repository: Repository) -> list[Webhook]:

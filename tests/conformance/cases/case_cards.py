@@ -123,11 +123,12 @@ def test_metadata_update_of_a_repository_without_card(api, make_repo, kind):
     assert "new" in api.repo_info(repo, repo_type=kind).tags
 
 
-def test_metadata_update_as_a_pull_request(api, repo):
+def test_metadata_update_as_a_pull_request(api, repo, tmp_path):
     DatasetCard(GOOD).push_to_hub(repo)
     metadata_update(repo, {"pretty_name": "Heat"}, repo_type="dataset", create_pr=True)
     assert api.dataset_info(repo).card_data.pretty_name is None
-    assert api.dataset_info(repo, revision="refs/pr/1").card_data.pretty_name == "Heat"
+    path = api.hf_hub_download(repo, "README.md", repo_type="dataset", revision="refs/pr/1", cache_dir=tmp_path)
+    assert metadata_load(path)["pretty_name"] == "Heat"
 
 
 def test_load_of_a_missing_card(repo):

@@ -113,7 +113,7 @@ def test_delete_a_folder(api, repo, commit, files_of, path, is_folder):
 
 def test_file_replaces_folder_and_back(api, repo, commit, files_of):
     commit(repo, {"d/a.txt": b"a"})
-    change(api, repo, CommitOperationDelete("d/"), CommitOperationAdd("d", b"now a file"))
+    change(api, repo, CommitOperationDelete("d/a.txt"), CommitOperationAdd("d", b"now a file"))
     assert files_of(repo) == [".gitattributes", "d"]
     change(api, repo, CommitOperationDelete("d"), CommitOperationAdd("d/b.txt", b"b"))
     assert files_of(repo) == [".gitattributes", "d/b.txt"]

@@ -202,16 +202,12 @@ def test_folder_that_replaces(api, repo, folder, files_of, commit):
 
 
 def test_folder_leaves_out_git_and_caches(api, repo, folder, files_of):
-    for path in (".git/config", ".cache/huggingface/x", "sub/.git/y", ".gitish/z.txt"):
+    for path in (".git/config", ".cache/huggingface/x", "sub/.git/y", "sub/.cache/huggingface/y", ".gitish/z.txt"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("x")
-    api.upload_folder(
-        folder_path=folder, repo_id=repo, repo_type="dataset", allow_patterns=["*x*", "*y*", "*z*"]
-    )
-    assert files_of(repo) == [".gitattributes", ".gitish/z.txt", "sub/deep/e.csv"] or files_of(repo) == [
-        ".gitattributes",
-        ".gitish/z.txt",
-    ]
+    api.upload_folder(folder_path=folder, repo_id=repo, repo_type="dataset")
+    expected = [".gitish/z.txt", "a.txt", "b.bin", "sub/c.txt", "sub/d.bin", "sub/deep/e.csv"]
+    assert files_of(repo) == [".gitattributes", *expected]
 
 
 @pytest.mark.parametrize("where", ["in the commit", "in the repository"])

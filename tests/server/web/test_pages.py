@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.server.support.live import LiveHub
@@ -52,9 +54,10 @@ def test_what_was_typed_is_escaped(browser: Browser) -> None:
     assert page.form("/login").fields["name"] == "<script>alert(1)</script>"
 
 
-def test_pages_below_a_prefix(hub: LiveHub, browser: Browser) -> None:
-    object.__setattr__(hub.hub.settings, "public_url", "https://hub.example/deep")
-    answer = browser.client.get("/login")
+def test_pages_below_a_prefix(tmp_path: Path) -> None:
+    live = LiveHub(tmp_path / "deep", public_url="https://hub.example/deep").start()
+    answer = httpx2.get(f"{live.endpoint}/deep/login")
+    live.stop()
     assert 'action="/deep/login"' in answer.text
     cookie = answer.headers["set-cookie"]
     assert "Path=/deep/" in cookie

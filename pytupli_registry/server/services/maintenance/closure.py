@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import GitBlob, Tree
 from pytupli_registry.server.services.maintenance.marks import Marks, chunks
-from pytupli_registry.server.wire.git import EMPTY_TREE, parse_tree
+from pytupli_registry.server.wire.git import EMPTY_TREE, TreeEntry, parse_tree
 
 __all__ = ["BLOBS", "FILES", "TREES", "Closure"]
 
@@ -54,10 +54,17 @@ class Closure:
         folders: list[str] = []
         files: list[str] = []
         for row in rows:
-            for entry in parse_tree(row.raw).values():
+            for entry in self._entries(row.oid, row.raw):
                 (folders if entry.is_directory else files).append(entry.oid)
         self._add_files(files)
         return self._marks.add(TREES, folders)
+
+    def _entries(self, oid: str, raw: bytes) -> list[TreeEntry]:
+        try:
+            return list(parse_tree(raw).values())
+        except ValueError:  # not what was written
+            self._missing("tree", oid)
+            return []
 
     def _add_files(self, oids: list[str]) -> None:
         for chunk in chunks(self._marks.add(FILES, oids)):

@@ -79,9 +79,7 @@ class Marks:
     def discard(self, kind: str, keys: Iterable[str]) -> None:
         """Take keys out of a set."""
         self._file.execute("BEGIN")
-        self._file.executemany(
-            "DELETE FROM marks WHERE kind = ? AND key = ?", ((kind, key) for key in keys)
-        )
+        self._file.executemany("DELETE FROM marks WHERE kind = ? AND key = ?", ((kind, key) for key in keys))
         self._file.execute("COMMIT")
 
     def pages(self, kind: str) -> Iterator[list[str]]:
@@ -96,6 +94,11 @@ class Marks:
         """Return how many are in a set."""
         (number,) = self._file.execute("SELECT count(*) FROM marks WHERE kind = ?", (kind,)).fetchone()
         return int(number)
+
+    def merge(self, source: str, target: str) -> None:
+        """Add one set to another."""
+        query = "INSERT OR IGNORE INTO marks SELECT ?, key, value FROM marks WHERE kind = ?"
+        self._file.execute(query, (target, source))
 
     def clear(self, kind: str) -> None:
         """Empty a set."""

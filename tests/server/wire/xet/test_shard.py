@@ -12,19 +12,7 @@ from pytupli_registry.server.wire.xet.errors import XetFormatError
 from pytupli_registry.server.wire.xet.hashes import hash_text, parse_hash
 from pytupli_registry.server.wire.xet.shard import ChunkRange, Shard
 from pytupli_registry.server.wire.xet.xorb import XorbUnpacker
-
-MARK = b"HFRepoMetaData\0" + bytes.fromhex("556967456a7b81578 3a5bdd95ccdd14aa9".replace(" ", ""))
-HEADER = MARK + struct.pack("<QQ", 2, 0)
-END = b"\xff" * 32 + bytes(16)
-
-
-def file_records(ranges, sha256=None, verification=False, count=None):
-    flags = (1 << 31) * verification + (1 << 30) * (sha256 is not None)
-    records = [struct.pack("<32sIIQ", bytes(32), flags, len(ranges) if count is None else count, 0)]
-    records += [struct.pack("<32sIIII", xorb, 0, length, first, end) for xorb, length, first, end in ranges]
-    records += [b"\x07" * 48] * (len(ranges) * verification)
-    records += [parse_hash(sha256) + bytes(16)] if sha256 else []
-    return b"".join(records)
+from tests.server.support.xet_formats import LIST_END, SHARD_HEADER, SHARD_MARK, file_records
 
 
 def parse(body):
@@ -62,7 +50,12 @@ RANGES = st.builds(
     st.binary(max_size=100),
 )
 def test_what_is_written_is_read(files, after):
-    body = HEADER + b"".join(file_records(*file) for file in files) + END + after
+    body = (
+        SHARD_HEADER
+        + b"".join(file_records(ranges, sha256, verification=verified) for ranges, sha256, verified in files)
+        + LIST_END
+        + after
+    )
     read = parse(body)
     assert [ranges for _, ranges in read] == [[ChunkRange(*part) for part in file[0]] for file in files]
     assert [file.sha256 for file, _ in read] == [file[1] for file in files]
@@ -75,7 +68,7 @@ def test_arbitrary_bytes_are_refused_cleanly(body):
     with pytest.raises(XetFormatError):
         parse(body)
     with contextlib.suppress(XetFormatError):
-        parse(HEADER + body)
+        parse(SHARD_HEADER + body)
 
 
 def test_every_cut_of_a_real_shard_is_refused(recording):
@@ -92,14 +85,14 @@ ONE = bytes(32)
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"PK" + HEADER[2:] + END, "not a Xet shard"),
-        (MARK + struct.pack("<QQ", 3, 0) + END, "version 3"),
-        (HEADER + file_records([(ONE, 5, 3, 3)]) + END, "chunks 3 to 3"),
-        (HEADER + file_records([(ONE, 5, 4, 3)]) + END, "chunks 4 to 3"),
-        (HEADER + file_records([(ONE, 5, 0, 8193)]) + END, "at most 8192 chunks"),
-        (HEADER + file_records([(ONE, 0, 0, 1)]) + END, r"\(0 bytes\)"),
-        (HEADER + file_records([(ONE, (64 << 20) + 1, 0, 1)]) + END, "67108864 bytes in one"),
-        (HEADER + file_records([], count=1) + END, "chunks 0 to 0"),
+        (b"PK" + SHARD_HEADER[2:] + LIST_END, "not a Xet shard"),
+        (SHARD_MARK + struct.pack("<QQ", 3, 0) + LIST_END, "version 3"),
+        (SHARD_HEADER + file_records([(ONE, 5, 3, 3)]) + LIST_END, "chunks 3 to 3"),
+        (SHARD_HEADER + file_records([(ONE, 5, 4, 3)]) + LIST_END, "chunks 4 to 3"),
+        (SHARD_HEADER + file_records([(ONE, 5, 0, 8193)]) + LIST_END, "at most 8192 chunks"),
+        (SHARD_HEADER + file_records([(ONE, 0, 0, 1)]) + LIST_END, r"\(0 bytes\)"),
+        (SHARD_HEADER + file_records([(ONE, (64 << 20) + 1, 0, 1)]) + LIST_END, "67108864 bytes in one"),
+        (SHARD_HEADER + file_records([], count=1) + LIST_END, "chunks 0 to 0"),
     ],
 )
 def test_what_is_wrong_is_said(body, why):
@@ -108,7 +101,7 @@ def test_what_is_wrong_is_said(body, why):
 
 
 def test_a_number_of_ranges_that_is_a_lie_takes_neither_memory_nor_time():
-    body = HEADER + file_records([(ONE, 5, 0, 1)] * 2000, count=0xFFFFFFFF)
+    body = SHARD_HEADER + file_records([(ONE, 5, 0, 1)] * 2000, count=0xFFFFFFFF)
     tracemalloc.start()
     with pytest.raises(XetFormatError, match="cut off"):
         parse(body)
@@ -118,7 +111,7 @@ def test_a_number_of_ranges_that_is_a_lie_takes_neither_memory_nor_time():
 
 
 def test_a_file_of_many_ranges_is_read_in_bounded_memory():
-    body = HEADER + file_records([(ONE, 5, 0, 1)] * 50_000) + END
+    body = SHARD_HEADER + file_records([(ONE, 5, 0, 1)] * 50_000) + LIST_END
     shard = Shard(io.BytesIO(body))
     tracemalloc.start()
     (file,) = shard.files()

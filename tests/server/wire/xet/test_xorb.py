@@ -10,31 +10,9 @@ from hypothesis import strategies as st
 from pytupli_registry.server.wire.xet.errors import XetFormatError
 from pytupli_registry.server.wire.xet.hashes import hash_text
 from pytupli_registry.server.wire.xet.xorb import MAX_XORB_CHUNKS, XorbUnpacker
+from tests.server.support.xet_formats import chunk, packed
 
 KIB = 1 << 10
-
-
-def packed(scheme: int, body: bytes, length: int, version: int = 0) -> bytes:
-    return (
-        bytes([version])
-        + len(body).to_bytes(3, "little")
-        + bytes([scheme])
-        + length.to_bytes(3, "little")
-        + body
-    )
-
-
-def planes(content: bytes) -> bytes:
-    return b"".join(content[start::4] for start in range(4))
-
-
-def chunk(content: bytes, scheme: int = 0) -> bytes:
-    body = {
-        0: lambda: content,
-        1: lambda: lz4.frame.compress(content),
-        2: lambda: lz4.frame.compress(planes(content)),
-    }[scheme]()
-    return packed(scheme, body, len(content))
 
 
 def unpack(body: bytes, piece: int = 1 << 20):

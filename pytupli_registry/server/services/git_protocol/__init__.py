@@ -1,0 +1,1 @@
+"""Reading repositories with git itself: ``git clone`` and ``git fetch`` over smart HTTP."""

@@ -1,0 +1,136 @@
+"""From what a client wants and has to the commits it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pytupli_registry.server.database.schema import Commit
+from pytupli_registry.server.errors import BadRequest
+from pytupli_registry.server.services.git_protocol.refs import ShownRef
+from pytupli_registry.server.wire.upload_pack import FetchRequest
+
+__all__ = ["History", "Selection", "select_commits"]
+
+
+class History:
+    """The commits that are reachable from a repository's refs; the only ones that git is told of.
+
+    Args:
+        parents: the (first) parent of every commit of the repository.
+        tips: where refs point at.
+    """
+
+    def __init__(self, parents: Mapping[str, str | None], tips: Iterable[str]) -> None:
+        self._parents = parents
+        self._reachable = self._walk(tips, frozenset())
+
+    @classmethod
+    def load(cls, session: Session, repository_id: int, refs: Iterable[ShownRef]) -> History:
+        """Read the history of a repository."""
+        rows = session.execute(
+            select(Commit.oid, Commit.parent_oid).where(Commit.repository_id == repository_id)
+        )
+        return cls(dict(rows.all()), {ref.oid for ref in refs})
+
+    def __contains__(self, oid: str) -> bool:
+        return oid in self._reachable
+
+    def parent(self, oid: str) -> str | None:
+        """Return the parent of a reachable commit; None for the first."""
+        return self._parents[oid]
+
+    def ancestors(self, oids: Iterable[str], stop: frozenset[str] = frozenset()) -> set[str]:
+        """Return the reachable ones of ``oids`` with all that came before; not what came before ``stop``."""
+        return self._walk((oid for oid in oids if oid in self._reachable), stop)
+
+    def _walk(self, oids: Iterable[str], stop: frozenset[str]) -> set[str]:
+        seen: set[str] = set()
+        for tip in oids:
+            oid: str | None = tip
+            while oid is not None and oid not in seen and oid in self._parents:
+                seen.add(oid)
+                oid = None if oid in stop else self._parents[oid]
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a client is sent.
+
+    Attributes:
+        common: those of the commits it has that are known here, in its order.
+        commits: the commits to send.
+        known: the commits it has.
+        shallow: commits whose parents it will not have, and has to note.
+        unshallow: commits whose parents it gets now.
+        edges: all commits whose parents it will not have.
+        enough: everything that is wanted has an ancestor among what it has.
+    """
+
+    common: list[str]
+    commits: set[str]
+    known: set[str]
+    shallow: list[str]
+    unshallow: list[str]
+    edges: frozenset[str]
+    enough: bool
+
+
+def select_commits(history: History, request: FetchRequest) -> Selection:
+    """Return which commits to send.
+
+    Raises:
+        BadRequest: a commit is wanted that no ref leads to.
+    """
+    for oid in request.wants:
+        if oid not in history:
+            raise BadRequest(f"upload-pack: not our ref {oid}")
+    there = frozenset(oid for oid in request.shallow if oid in history)
+    common = [oid for oid in request.haves if oid in history]
+    known = history.ancestors(common, there)
+    if request.depth is None:
+        wanted, edges = history.ancestors(request.wants, there), there
+    else:
+        wanted, edges = _deepened(history, request, there, request.depth)
+    return Selection(
+        common=common,
+        commits=wanted - known,
+        known=known,
+        shallow=sorted(edges - there),
+        unshallow=sorted((there & wanted) - edges) if request.depth is not None else [],
+        edges=edges,
+        enough=bool(common) and all(_leads_to(history, want, known) for want in request.wants),
+    )
+
+
+def _deepened(
+    history: History, request: FetchRequest, there: frozenset[str], depth: int
+) -> tuple[set[str], frozenset[str]]:
+    """Return the commits down to a depth, and those at whose parents it ends."""
+    best: dict[str, int] = {}
+    for want in request.wants:
+        oid: str | None = want
+        left = depth if not request.relative or want in there else -1
+        while oid is not None and left:
+            # Reached again, a commit counts by its shorter way; beyond it nothing changes by the longer one.
+            if oid in best and (best[oid] < 0 or best[oid] >= left > 0):
+                break
+            best[oid] = left
+            left = depth if request.relative and oid in there and left < 0 else left - (left > 0)
+            parent = history.parent(oid)
+            oid = parent
+    edges = {oid for oid in best if (parent := history.parent(oid)) is not None and parent not in best}
+    return set(best), frozenset(edges)
+
+
+def _leads_to(history: History, oid: str, known: set[str]) -> bool:
+    step: str | None = oid
+    while step is not None:
+        if step in known:
+            return True
+        step = history.parent(step)
+    return False
