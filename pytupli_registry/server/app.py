@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pytupli_registry.server.errors import HubError, Moved
 from pytupli_registry.server.observability.watching import watched
 from pytupli_registry.server.routes import ROUTERS
+from pytupli_registry.server.routes.resolve import FilesFirst
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.webhook_delivery import delivering
 from pytupli_registry.server.web import PAGES
@@ -48,6 +49,7 @@ def create_app(hub: Hub) -> ASGIApp:
     app.add_exception_handler(Exception, _answer_failure)
     for router in (*PAGES, *ROUTERS):
         app.include_router(router)
+    app.add_middleware(FilesFirst, hub=hub)
     return _RawPaths(watched(app, hub), hub.settings.public_url)
 
 

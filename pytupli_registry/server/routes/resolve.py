@@ -28,13 +28,13 @@ from pytupli_registry.server.routes.sending import BlocksResponse
 from pytupli_registry.server.services.blobs import blob_key
 from pytupli_registry.server.services.callers import authenticate
 from pytupli_registry.server.services.downloads import Download, Wanted, find_download, recall, remember
-from pytupli_registry.server.services.files import content_of, read_content
+from pytupli_registry.server.services.files import File, keep_content
 from pytupli_registry.server.services.permissions import ANONYMOUS
 from pytupli_registry.server.wire.names import RESERVED, RepoId, RepoType, key_of
 from pytupli_registry.server.wire.ranges import ByteRange, parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pytupli_registry.server.services.hub import Hub
 
@@ -114,7 +114,11 @@ class FilesFirst:
         family, namespace, name, revision, path = asked
         type_ = RepoType(family.removesuffix("s")) if family else RepoType.MODEL
         scope["route"] = _ROUTES[bool(family)]
-        scope["path_params"] = {"namespace": namespace, "name": name, **({"family": family} if family else {})}
+        scope["path_params"] = {
+            "namespace": namespace,
+            "name": name,
+            **({"family": family} if family else {}),
+        }
         request = Request(scope, receive)
         try:
             repo_id = RepoId.parse(type_, f"{namespace}/{name}")
@@ -147,7 +151,7 @@ async def _answer(request: Request, hub: Hub, repo_id: RepoId, revision: str, pa
     wanted = Wanted(repo_id, revision, path)
     found = recall(hub, token, wanted)
     if found is None:
-        found = await to_thread.run_sync(_look_up, request.scope, hub, token, wanted)
+        found = await to_thread.run_sync(_look_up, request, hub, token, wanted)
     else:
         note_use(request.scope, hub, found.caller)
     headers = _headers(found, path)
@@ -164,12 +168,14 @@ async def _answer(request: Request, hub: Hub, repo_id: RepoId, revision: str, pa
     return await _content(hub, found.file, part, headers)
 
 
-def _look_up(scope: Scope, hub: Hub, token: str | None, wanted: Wanted) -> Download:
+def _look_up(request: Request, hub: Hub, token: str | None, wanted: Wanted) -> Download:
     version = hub.database.version()
     with hub.database.read() as session:
         caller = ANONYMOUS if token is None else authenticate(session, token)
-        note_use(scope, hub, caller)
+        note_use(request.scope, hub, caller)
         found = find_download(session, hub, caller, wanted)
+        if found.file.sha256 is None and request.method == "GET":
+            keep_content(session, hub, found.file.oid)
     remember(hub, token, wanted, found, version)
     return found
 
@@ -212,17 +218,31 @@ def _signed_url(hub: Hub, found: Download, path: str) -> str | None:
 
 
 async def _content(hub: Hub, file: File, part: ByteRange | None, headers: dict[str, str]) -> Response:
-    status = 200 if part is None else 206
+    status = 200
+    start, length = 0, file.size
     if part is not None:
+        status, start, length = 206, part.start, part.length
         headers["Content-Range"] = part.content_range
-    start, length = (part.start, part.length) if part else (0, file.size)
     if file.sha256 is None:
-        content = await _small(hub, file)
+        content = await _small_content(hub, file)
         return Response(content[start : start + length], status, headers)
-    if hub.objects.is_local:
-        blocks = hub.objects.read(blob_key(file.sha256), start, length)
-    else:
-        blocks = await to_thread.run_sync(hub.objects.read, blob_key(file.sha256), start, length)
-    if length <= AT_ONCE and isinstance(blocks, FileBlocks) and (content := blocks.at_once()) is not None:
-        return Response(content, status, headers)
+    blocks = await _blocks(hub, file.sha256, start, length)
+    if length <= AT_ONCE and isinstance(blocks, FileBlocks) and (block := blocks.at_once()) is not None:
+        return Response(memoryview(block), status, headers)
     return BlocksResponse(blocks, status, headers | {"Content-Length": str(length)})
+
+
+async def _small_content(hub: Hub, file: File) -> bytes:
+    content = hub.caches.contents.get(file.oid)
+    return await to_thread.run_sync(_read_small, hub, file) if content is None else content
+
+
+def _read_small(hub: Hub, file: File) -> bytes:
+    with hub.database.read() as session:
+        return keep_content(session, hub, file.oid)
+
+
+async def _blocks(hub: Hub, sha256: str, start: int, length: int) -> Iterator[bytes]:
+    if hub.objects.is_local:
+        return hub.objects.read(blob_key(sha256), start, length)
+    return await to_thread.run_sync(hub.objects.read, blob_key(sha256), start, length)

@@ -33,7 +33,9 @@ class BlocksResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
             return
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
             await send(
                 {
                     "type": ZERO_COPY,

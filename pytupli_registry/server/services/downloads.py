@@ -10,25 +10,19 @@ from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Account, Commit, Ref, Repository
 from pytupli_registry.server.errors import EntryNotFound
-from pytupli_registry.server.services.callers import authenticate, has_expired, token_digest
-from pytupli_registry.server.services.files import File, content_of, file_of
-from pytupli_registry.server.services.permissions import ANONYMOUS, Action, Caller, Ownership, allows
+from pytupli_registry.server.services.callers import has_expired, token_digest
+from pytupli_registry.server.services.files import File, file_of
+from pytupli_registry.server.services.permissions import Action, Caller, Ownership, allows
 from pytupli_registry.server.services.repositories import find
 from pytupli_registry.server.services.revisions import ref_names, resolve, tree_of
 from pytupli_registry.server.services.trees import entry_at
 from pytupli_registry.server.wire.names import RepoId, key_of
 
 if TYPE_CHECKING:
+    from pytupli_registry.server.database.engine import Version
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = [
-    "Download",
-    "Wanted",
-    "find_download",
-    "recall_content",
-    "recall_download",
-    "small_content",
-]
+__all__ = ["Download", "Wanted", "find_download", "recall", "remember"]
 
 _REPOSITORIES = Repository.__table__
 _ACCOUNTS = Account.__table__
@@ -91,36 +85,35 @@ class Download:
     caller: Caller
 
 
-def recall_download(hub: Hub, token: str | None, wanted: Wanted) -> Download | None:
-    """Return what :func:`find_download` did, if the database has not changed since; never waits."""
+def recall(hub: Hub, token: str | None, wanted: Wanted) -> Download | None:
+    """Return what the holder of a token was given before, if nothing in the database has changed; never waits."""
     found = hub.caches.downloads.get(_key(token, wanted), hub.database.version())
     return None if found is None or has_expired(found.caller) else found
 
 
-def find_download(hub: Hub, token: str | None, wanted: Wanted) -> Download:
-    """Return the file that is wanted, if the holder of the token may read it.
-
-    Raises:
-        NotAuthenticated: there is a token, and it is not valid.
-        Moved, RepoNotFound, GatedRepo: as ``repositories.find``.
-        RevisionNotFound: no such revision.
-        EntryNotFound: no such file; it carries the commit, so that clients can remember the absence.
-    """
-    version = hub.database.version()
-    with hub.database.read() as session:
-        caller = ANONYMOUS if token is None else authenticate(session, token)
-        repository_id, commit, tree = _revision_of(session, caller, wanted)
-        entry = entry_at(session, hub, tree, wanted.path)
-        if entry is None or entry.is_directory:
-            message = f"{wanted.path[:300]!r} does not exist on {wanted.revision[:100]!r}."
-            raise EntryNotFound(message, headers={"X-Repo-Commit": commit})
-        found = Download(file_of(session, hub, entry.oid), commit, repository_id, caller)
+def remember(hub: Hub, token: str | None, wanted: Wanted, found: Download, version: Version | None) -> None:
+    """Keep for :func:`recall` what was found after the database told its ``version``."""
     hub.caches.downloads.put(_key(token, wanted), version, found)
-    return found
 
 
 def _key(token: str | None, wanted: Wanted) -> tuple[str | None, Wanted]:
     return (None if token is None else token_digest(token), wanted)
+
+
+def find_download(session: Session, hub: Hub, caller: Caller, wanted: Wanted) -> Download:
+    """Return the file that is wanted.
+
+    Raises:
+        Moved, RepoNotFound, GatedRepo: as ``repositories.find``.
+        RevisionNotFound: no such revision.
+        EntryNotFound: no such file; it carries the commit, so that clients can remember the absence.
+    """
+    repository_id, commit, tree = _revision_of(session, caller, wanted)
+    entry = entry_at(session, hub, tree, wanted.path)
+    if entry is None or entry.is_directory:
+        message = f"{wanted.path[:300]!r} does not exist on {wanted.revision[:100]!r}."
+        raise EntryNotFound(message, headers={"X-Repo-Commit": commit})
+    return Download(file_of(session, hub, entry.oid), commit, repository_id, caller)
 
 
 def _revision_of(session: Session, caller: Caller, wanted: Wanted) -> tuple[int, str, str]:
@@ -142,7 +135,9 @@ def _revision_of(session: Session, caller: Caller, wanted: Wanted) -> tuple[int,
     if row is not None and _may_read(caller, row):
         repository_id = row.id
     else:
-        repository_id = find(session, caller, wanted.repo_id, Action.READ).id  # opens the gate, or says why not
+        repository_id = find(
+            session, caller, wanted.repo_id, Action.READ
+        ).id  # opens the gate, or says why not
     if row is not None and row.oid is not None:
         return repository_id, row.oid, row.tree_oid
     commit = resolve(session, repository_id, wanted.revision)
@@ -152,16 +147,3 @@ def _revision_of(session: Session, caller: Caller, wanted: Wanted) -> tuple[int,
 def _may_read(caller: Caller, row: Any) -> bool:  # noqa: ANN401 - of _REVISION
     ownership = Ownership(row.owner_id, row.visibility, row.created_by)
     return row.gated == "no" and allows(caller, ownership, Action.READ)
-
-
-def recall_content(hub: Hub, file: File) -> bytes | None:
-    """Return the bytes of a small file, if they were read lately; never waits."""
-    return hub.caches.contents.get(file.oid)
-
-
-def small_content(hub: Hub, file: File) -> bytes:
-    """Return the bytes of a file that is in the database."""
-    with hub.database.read() as session:
-        content = content_of(session, file.oid)
-    hub.caches.contents.put(file.oid, content, len(content) + 200)
-    return content

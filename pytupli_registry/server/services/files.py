@@ -16,9 +16,10 @@ from pytupli_registry.server.wire.lfs import Pointer
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["File", "content_of", "file_of", "files_of", "read_file"]
+__all__ = ["File", "content_of", "file_of", "files_of", "keep_content", "read_file"]
 
 MANY = 500
+OVERHEAD = 200  # bytes that an entry of a cache takes by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,13 @@ def content_of(session: Session, oid: str) -> bytes:
     content = session.scalar(select(GitBlob.content).where(GitBlob.oid == oid))
     if content is None:
         raise LookupError(f"the content of git blob {oid} is missing from the database")
+    return content
+
+
+def keep_content(session: Session, hub: Hub, oid: str) -> bytes:
+    """Return the bytes of a small file as :func:`content_of`, and keep them in memory for a while."""
+    content = content_of(session, oid)
+    hub.caches.contents.put(oid, content, len(content) + OVERHEAD)
     return content
 
 

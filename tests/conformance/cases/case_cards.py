@@ -127,7 +127,9 @@ def test_metadata_update_as_a_pull_request(api, repo, tmp_path):
     DatasetCard(GOOD).push_to_hub(repo)
     metadata_update(repo, {"pretty_name": "Heat"}, repo_type="dataset", create_pr=True)
     assert api.dataset_info(repo).card_data.pretty_name is None
-    path = api.hf_hub_download(repo, "README.md", repo_type="dataset", revision="refs/pr/1", cache_dir=tmp_path)
+    path = api.hf_hub_download(
+        repo, "README.md", repo_type="dataset", revision="refs/pr/1", cache_dir=tmp_path
+    )
     assert metadata_load(path)["pretty_name"] == "Heat"
 
 

@@ -102,7 +102,8 @@ def test_comments(api, repo, stranger):
     assert (edited.content, edited.edited) == ("Better", True)
     with refused(HfHubHTTPError, 403):
         api_of("reader").edit_discussion_comment(repo, made.num, comment.id, "Stolen", repo_type="dataset")
-    hidden = api.hide_discussion_comment(repo, made.num, comment.id, repo_type="dataset")
+    with pytest.warns(UserWarning, match="irreversible"):
+        hidden = api.hide_discussion_comment(repo, made.num, comment.id, repo_type="dataset")
     assert hidden.hidden
     with pytest.raises(HfHubHTTPError):
         api.edit_discussion_comment(repo, made.num, "0" * 24, "x", repo_type="dataset")

@@ -202,7 +202,13 @@ def test_folder_that_replaces(api, repo, folder, files_of, commit):
 
 
 def test_folder_leaves_out_git_and_caches(api, repo, folder, files_of):
-    for path in (".git/config", ".cache/huggingface/x", "sub/.git/y", "sub/.cache/huggingface/y", ".gitish/z.txt"):
+    for path in (
+        ".git/config",
+        ".cache/huggingface/x",
+        "sub/.git/y",
+        "sub/.cache/huggingface/y",
+        ".gitish/z.txt",
+    ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text("x")
     api.upload_folder(folder_path=folder, repo_id=repo, repo_type="dataset")

@@ -132,7 +132,7 @@ def test_deliveries(api, make_repo, receiver):
     assert payload.event.action == "update"
     assert payload.event.scope.startswith("repo")
     assert (payload.repo.type, payload.repo.name, payload.repo.private) == ("dataset", repo, False)
-    assert payload.repo.headSha == done.oid
+    assert body["repo"]["headSha"] == done.oid
     assert payload.webhook.id == made.id
     arrived.clear()
     api.create_discussion(repo, new_name("question"), repo_type="dataset")

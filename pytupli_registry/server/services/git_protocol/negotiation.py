@@ -47,6 +47,17 @@ class History:
         """Return the reachable ones of ``oids`` with all that came before; not what came before ``stop``."""
         return self._walk((oid for oid in oids if oid in self._reachable), stop)
 
+    def nearest(self, oids: Iterable[str], depth: int) -> set[str]:
+        """Return each of ``oids`` with the commits before it, ``depth`` of them together."""
+        steps_left: dict[str, int] = {}
+        for tip in oids:
+            oid: str | None = tip
+            left = depth
+            while oid is not None and left > steps_left.get(oid, 0):
+                steps_left[oid] = left
+                oid, left = self._parents[oid], left - 1
+        return set(steps_left)
+
     def _walk(self, oids: Iterable[str], stop: frozenset[str]) -> set[str]:
         seen: set[str] = set()
         for tip in oids:
@@ -111,20 +122,14 @@ def _deepened(
     history: History, request: FetchRequest, there: frozenset[str], depth: int
 ) -> tuple[set[str], frozenset[str]]:
     """Return the commits down to a depth, and those at whose parents it ends."""
-    best: dict[str, int] = {}
-    for want in request.wants:
-        oid: str | None = want
-        left = depth if not request.relative or want in there else -1
-        while oid is not None and left:
-            # Reached again, a commit counts by its shorter way; beyond it nothing changes by the longer one.
-            if oid in best and (best[oid] < 0 or best[oid] >= left > 0):
-                break
-            best[oid] = left
-            left = depth if request.relative and oid in there and left < 0 else left - (left > 0)
-            parent = history.parent(oid)
-            oid = parent
-    edges = {oid for oid in best if (parent := history.parent(oid)) is not None and parent not in best}
-    return set(best), frozenset(edges)
+    if request.relative:
+        above = history.ancestors(request.wants, there)
+        below = (history.parent(oid) for oid in there & above)
+        wanted = above | history.nearest((oid for oid in below if oid is not None), depth)
+    else:
+        wanted = history.nearest(request.wants, depth)
+    ends = ((oid, history.parent(oid)) for oid in wanted)
+    return wanted, frozenset(oid for oid, parent in ends if parent is not None and parent not in wanted)
 
 
 def _leads_to(history: History, oid: str, known: set[str]) -> bool:
