@@ -114,7 +114,9 @@ async def current_caller(request: Request, hub: CurrentHub) -> Caller:
     token = bearer_token(request.headers.get("authorization"))
     if token is None:
         return ANONYMOUS
-    caller = recall(hub, token) or await to_thread.run_sync(identify, hub, token)
+    caller = recall(hub, token)
+    if caller is None:
+        caller = await to_thread.run_sync(identify, hub, token)
     note_use(request.scope, hub, caller)
     return caller
 

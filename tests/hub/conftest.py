@@ -1,7 +1,5 @@
 """A live Hub, and the client's settings pointing at it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The client of our own interface against a live Hub."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +41,11 @@ def test_an_organization_from_beginning_to_end(as_user: As, hub: LiveHub) -> Non
         "bob": "contributor",
     }
     changed = alice.change_organization("acme", default_visibility="private", members_public=True)
-    assert (changed.default_visibility, changed.members_public, changed.full_name) == ("private", True, "Acme, Inc.")
+    assert (changed.default_visibility, changed.members_public, changed.full_name) == (
+        "private",
+        True,
+        "Acme, Inc.",
+    )
     with refused(409, "without an admin"):
         alice.remove_member("acme", "alice")
     alice.remove_member("acme", "bob")
@@ -98,7 +100,9 @@ def test_tokens(as_user: As, hub: LiveHub) -> None:
 
 def test_what_a_token_makes_does_not_outlive_it(as_user: As) -> None:
     alice = as_user("alice")
-    short = Administration(token=alice.create_token("short", expires_at=datetime.now(UTC) + timedelta(hours=1)))
+    short = Administration(
+        token=alice.create_token("short", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    )
     with refused(403, "may not live longer"):
         short.create_token("eternal")
     with refused(403, "may not live longer"):

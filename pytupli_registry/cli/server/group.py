@@ -18,10 +18,12 @@ __all__ = ["COMMANDS", "main"]
 
 # Each command is the object `command` of its module.
 COMMANDS = {
+    "backup": "backup",
     "fsck": "fsck",
     "gc": "gc",
     "init": "init",
     "migrate": "migrate",
+    "restore": "restore",
     "start": "start",
     "stats": "stats",
 }

@@ -15,7 +15,9 @@ from pytupli_registry.server.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["directory_argument", "opened"]
+    from pytupli_registry.server.services.maintenance.backup.blobs import Copied
+
+__all__ = ["directory_argument", "opened", "show_damages"]
 
 directory_argument = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 
@@ -35,3 +37,13 @@ def opened(directory: Path, settings: Settings | None = None) -> Iterator[Hub]:
         yield hub
     finally:
         hub.close()
+
+
+def show_damages(ctx: click.Context, copied: Copied | None) -> None:
+    """Say which blobs could not be copied, and exit with 1 if there are any."""
+    if copied is None or not copied.damaged:
+        return
+    for damage in copied.damages:
+        click.echo(f"Damaged: {damage}", err=True)
+    click.echo(f"{copied.damaged} blobs are damaged; docs/server.md says what to do.", err=True)
+    ctx.exit(1)

@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from pytupli_registry.server.objects.budget import Budget
-from pytupli_registry.server.objects.errors import ObjectNotFound, StoreUnavailable, disk_errors
+from pytupli_registry.server.objects.errors import ObjectNotFound, disk_errors
 from pytupli_registry.server.objects.keys import checked_key, checked_prefix
 from pytupli_registry.server.objects.signing import SignedUrls
 from pytupli_registry.server.objects.store import BLOCK, StoredObject
@@ -86,8 +86,7 @@ class CloudStore:
                 if (start or length is not None) and self._ends_before(key, start, length):
                     return iter(())
                 raise
-            begin, end = result.range
-            return _blocks(key, iter(result.stream(_SMALLEST_BLOCK)), end - begin)
+            return _blocks(key, iter(result.stream(_SMALLEST_BLOCK)))
 
     def size(self, key: str) -> int | None:
         """Ask for the object's description."""
@@ -148,11 +147,8 @@ def _range(start: int, length: int | None) -> GetOptions:
     return {"range": {"offset": min(start, _FARTHEST)}} if start else {}
 
 
-def _blocks(key: str, stream: Iterator[bytes], left: int) -> Iterator[bytes]:
+def _blocks(key: str, stream: Iterator[bytes]) -> Iterator[bytes]:
     with cloud_errors(key, "reading"):
         for arrived in stream:
-            left -= len(arrived)
             for begin in range(0, len(arrived), BLOCK):
                 yield arrived[begin : begin + BLOCK]
-    if left:
-        raise StoreUnavailable("reading an object that ended early")

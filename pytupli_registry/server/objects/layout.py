@@ -25,9 +25,7 @@ def location(key: str) -> tuple[str, ...]:
 def key_at(names: Sequence[str]) -> str | None:
     """Return the object whose :func:`location` this is, or None if it is a stranger's file."""
     *above, name = names
-    if is_hash(name) and above[-2:] == [name[:2], name[2:4]]:
-        above = above[:-2]
-    key = "/".join((*above, name))
+    key = "/".join((*(above[:-2] if is_hash(name) else above), name))
     try:
         return key if location(key) == tuple(names) else None
     except InvalidKey:

@@ -96,10 +96,8 @@ def _backend(url: str, options: Mapping[str, str]) -> S3Store | GCSStore | Azure
     settings: dict[str, Any] = {"config": config, "client_options": client, "retry_config": _retry(options)}
     try:
         backend = from_url(url, **settings)
-    except (
-        BaseError,
-        ValueError,
-    ) as error:  # the text may hold what stood in the configuration, keys among it
+    except (BaseError, ValueError) as error:
+        # The text may hold what stood in the configuration, keys among it: neither it nor its cause is shown.
         raise SettingsError(f"objects_url, objects_options: {_without_values(str(error), options)}") from None
     if not isinstance(backend, S3Store | GCSStore | AzureStore):
         raise SettingsError("objects_url: not a store in a cloud.")

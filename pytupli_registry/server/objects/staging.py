@@ -50,27 +50,25 @@ class StagedInFolder(StagedFile):
         if self._fsync:
             os.fsync(self._handle)
         *above, name = location(key)
-        for attempt in range(_ATTEMPTS):
-            try:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(
+                FileNotFoundError
+            ):  # the last other part was deleted meanwhile, and its directory with it
                 return self._link(above, name)
-            except FileNotFoundError:  # the last other part was deleted, and the directory with it
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        return None
+        return self._link(above, name)
 
     def _link(self, above: Sequence[str], name: str) -> None:
         with self._directories.enter(above, create=True) as handles:
+            directory = handles[-1]
             try:
                 os.link(
-                    self._name, name, src_dir_fd=self._staging, dst_dir_fd=handles[-1], follow_symlinks=False
+                    self._name, name, src_dir_fd=self._staging, dst_dir_fd=directory, follow_symlinks=False
                 )
             except FileExistsError:
-                status = os.stat(name, dir_fd=handles[-1], follow_symlinks=False)
-                if not stat.S_ISREG(status.st_mode):
+                if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
                     raise StoreUnavailable("publishing: something that is no file has that name") from None
-            if (
-                self._fsync
-            ):  # of directories that are not new, too: whoever made them may not have come to this yet
+            if self._fsync:
+                # Those that are not new, too: whoever made them may not have come as far as this.
                 for handle in reversed(handles):
                     os.fsync(handle)
 

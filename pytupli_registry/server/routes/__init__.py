@@ -9,6 +9,7 @@ from pytupli_registry.server.routes import (
     commits,
     datasets,
     discussions,
+    git,
     identity,
     lfs,
     likes,
@@ -43,6 +44,7 @@ ROUTERS = (
     discussions.router,
     likes.router,
     access_requests.router,
+    git.router,
     xet.router,
     lfs.router,
     # Last: its paths begin with the name of an account, and would catch others.

@@ -69,9 +69,7 @@ def _repo_id(family: Family, namespace: str, name: str) -> RepoId:
 
 
 def _answer_batch(hub: Hub, caller: Caller, repo_id: RepoId, batch: Batch, base: str) -> Response:
-    opened = hub.database.write() if batch.operation == "upload" else hub.database.read()
-    with opened as session:
-        answer = answer_batch(hub, session, caller, repo_id, batch, base)
+    answer = answer_batch(hub, caller, repo_id, batch, base)
     return LfsResponse(answer.model_dump(exclude_none=True))
 
 

@@ -173,7 +173,7 @@ def list_all(
         found, after = list_repositories(
             session, caller, looked_for, count=page_of(hub, limit), cursor=read_cursor(cursor)
         )
-        entries = list_json(session, found, full=truth(full), expand=expand)
+        entries = list_json(session, hub, found, full=truth(full), expand=expand)
     return page_response(request, base, entries, after)
 
 

@@ -24,54 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = ["checked_expand", "list_json", "repository_json"]
 
-COMMON = [
-    "author",
-    "cardData",
-    "citation",
-    "createdAt",
-    "disabled",
-    "downloads",
-    "downloadsAllTime",
-    "gated",
-    "lastModified",
-    "likes",
-    "private",
-    "resourceGroup",
-    "sha",
-    "siblings",
-    "tags",
-    "trendingScore",
-    "usedStorage",
-    "xetEnabled",
-]
+# What the client's own types allow (ExpandDatasetProperty_T and its like), and what only this Hub has.
+COMMON = (
+    "author", "cardData", "createdAt", "disabled", "downloads", "downloadsAllTime", "gated", "lastModified", "likes",
+    "private", "resourceGroup", "sha", "siblings", "tags", "trendingScore", "usedStorage", "xetEnabled",
+)  # fmt: skip
 EXPANDABLE = {
-    RepoType.DATASET: [*COMMON, "description", "mainSize", "paperswithcode_id", "facts"],
-    RepoType.MODEL: [
-        *COMMON,
-        *[
-            "baseModels",
-            "childrenModelCount",
-            "config",
-            "evalResults",
-            "gguf",
-            "inference",
-            "inferenceProviderMapping",
-        ],
-        *[
-            "library_name",
-            "mask_token",
-            "model-index",
-            "pipeline_tag",
-            "safetensors",
-            "spaces",
-            "transformersInfo",
-            "widgetData",
-        ],
-        *["security_repo_status"],
-    ],
-    RepoType.SPACE: [*COMMON, "datasets", "models", "runtime", "sdk", "subdomain", "agents"],
-}
-NEVER_LISTED = frozenset({"siblings"})
+    RepoType.DATASET: (*COMMON, "citation", "description", "mainSize", "paperswithcode_id"),
+    RepoType.MODEL: (
+        *COMMON, "baseModels", "childrenModelCount", "config", "evalResults", "gguf", "inference",
+        "inferenceProviderMapping", "library_name", "mask_token", "model-index", "pipeline_tag", "safetensors",
+        "security_repo_status", "spaces", "transformersInfo", "widgetData",
+    ),
+    RepoType.SPACE: (*COMMON, "agents", "datasets", "models", "region", "runtime", "sdk", "subdomain"),
+}  # fmt: skip
+OURS = ("facts",)
 
 
 def checked_expand(type_: RepoType, expand: Sequence[str]) -> list[str]:
@@ -81,10 +48,9 @@ def checked_expand(type_: RepoType, expand: Sequence[str]) -> list[str]:
         BadRequest: one of them is unknown; the message lists all.
     """
     known = EXPANDABLE[type_]
-    for name in expand:
-        if name not in known:
-            choices = "|".join(f'"{choice}"' for choice in sorted(known))
-            raise BadRequest(f"Invalid value {name[:60]!r} for 'expand': expected one of {choices}")
+    if any(name not in known and name not in OURS for name in expand):
+        # Clients take the list out of this text, in this form.
+        raise BadRequest(f'"expand" must be one of [{", ".join(sorted(known))}]')
     return list(expand)
 
 
@@ -109,7 +75,7 @@ def repository_json(
 
 
 def list_json(
-    session: Session, repositories: Sequence[Repository], *, full: bool, expand: Sequence[str] = ()
+    session: Session, hub: Hub, repositories: Sequence[Repository], *, full: bool, expand: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
     """Return the entries of a listing."""
     wanted = set(expand)
@@ -117,12 +83,19 @@ def list_json(
     shown = []
     for repository in repositories:
         entry = _fields(repository, tags[repository.id])
-        if "sha" in wanted or full:
-            entry["sha"] = head_of(session, repository.id)
-        if not full and not wanted:
+        if full or wanted & {"sha", "siblings"}:
+            _add_head(session, hub, repository.id, entry)
+        elif not wanted:
             entry.pop("cardData", None)
         shown.append(_narrowed(entry, wanted))
     return shown
+
+
+def _add_head(session: Session, hub: Hub, repository_id: int, entry: dict[str, Any]) -> None:
+    head = head_of(session, repository_id)
+    if head is not None:
+        entry["sha"] = head
+        entry["siblings"] = _siblings(session, hub, tree_of(session, repository_id, head), blobs=False)
 
 
 def _narrowed(shown: dict[str, Any], wanted: set[str]) -> dict[str, Any]:

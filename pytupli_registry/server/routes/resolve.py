@@ -9,6 +9,7 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pytupli_registry.server.dependencies import (
@@ -129,7 +130,7 @@ class FilesFirst:
         await response(scope, receive, send)
 
 
-_ROUTES = {len(route.param_convertors) == 5: route for route in router.routes}  # whether a family comes first
+_ROUTES = {"{family}" in route.path: route for route in router.routes if isinstance(route, APIRoute)}
 
 
 def _asked(scope: Scope) -> tuple[str, ...] | None:

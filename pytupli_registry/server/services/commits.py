@@ -100,12 +100,14 @@ class Draft:
         message: the rest.
         parent: the (abbreviated) commit that the branch must point at, or None if any will do.
         changes: what becomes of each path.
+        replaced: paths whose old content, be it a whole folder, goes before they are written.
     """
 
     title: str
     message: str = ""
     parent: str | None = None
     changes: Mapping[str, Change] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
 
 
 def apply(session: Session, hub: Hub, repository: Repository, caller: Caller, ref: str, draft: Draft) -> str:
@@ -138,7 +140,7 @@ def apply(session: Session, hub: Hub, repository: Repository, caller: Caller, re
     if draft.parent is not None and not head.startswith(draft.parent):
         return _replayed(session, hub, repository, caller, head, draft)
     old_tree = tree_of(session, repository.id, head)
-    new_tree = _tree_with(session, hub, repository, old_tree, draft.changes)
+    new_tree = _tree_with(session, hub, repository, old_tree, draft)
     if new_tree == old_tree:
         return head
     return commit_tree(session, hub, repository, caller, ref, head, new_tree, draft.title, draft.message)
@@ -153,7 +155,7 @@ def _replayed(
     if parent is None or not parent.startswith(draft.parent or "-") or commit.author_id != caller.user_id:
         raise StaleParent
     before = tree_of(session, repository.id, parent)
-    if _tree_with(session, hub, repository, before, draft.changes) != commit.tree_oid:
+    if _tree_with(session, hub, repository, before, draft) != commit.tree_oid:
         raise StaleParent
     return head
 
@@ -234,22 +236,21 @@ def commit_initial(session: Session, hub: Hub, repository: Repository, caller: C
     return oid
 
 
-def _tree_with(
-    session: Session, hub: Hub, repository: Repository, tree_oid: str, changes: Mapping[str, Change]
-) -> str:
-    large = _large_files(session, hub, repository, changes)
+def _tree_with(session: Session, hub: Hub, repository: Repository, tree_oid: str, draft: Draft) -> str:
+    large = _large_files(session, hub, repository, draft.changes)
     entries: dict[str, TreeEntry | None] = {}
-    for path, change in changes.items():
+    for path, change in draft.changes.items():
+        if (change is None or path in draft.replaced) and entry_at(session, hub, tree_oid, path) is None:
+            raise EntryNotFound(f"A file with this name doesn't exist: {path}")
         match change:
             case None:
-                if entry_at(session, hub, tree_oid, path) is None:
-                    raise EntryNotFound(f"A file with this name doesn't exist: {path}")
                 entries[path] = None
             case SmallFile(oid):
                 entries[path] = TreeEntry(FILE, oid)
             case PutLargeFile(path=path, sha256=sha256):
                 entries[path] = TreeEntry(FILE, large[sha256])
-    return guarded_tree(session, hub, repository, tree_oid, change_tree(session, hub, tree_oid, entries))
+    new_tree = change_tree(session, hub, tree_oid, entries, draft.replaced)
+    return guarded_tree(session, hub, repository, tree_oid, new_tree)
 
 
 def _large_files(

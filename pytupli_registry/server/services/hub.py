@@ -53,7 +53,13 @@ class Hub:
         return cls(
             settings,
             Database(settings.database_url, connections=settings.threads, synchronous=settings.fsync),
-            open_store(settings.objects_url, settings.objects_options, fsync=settings.fsync),
+            open_store(
+                settings.objects_url,
+                settings.objects_options,
+                fsync=settings.fsync,
+                redirect=settings.redirect_downloads,
+                spool=settings.directory / "spool",
+            ),
             Signer(settings.secret.get_secret_value()),
         )
 

@@ -50,10 +50,12 @@ class Intake:
 
     Attributes:
         changes: what becomes of each path.
+        replaced: paths that are deleted and written again.
     """
 
     def __init__(self, hub: Hub, repository_id: int, user_id: int | None) -> None:
         self.changes: dict[str, Change] = {}
+        self.replaced: set[str] = set()
         self._hub = hub
         self._repository_id = repository_id
         self._user_id = user_id
@@ -74,7 +76,8 @@ class Intake:
                 self._put(path, content)
 
     def _set(self, path: str, change: Change) -> None:
-        self.changes.pop(path, None)  # so that the order is the order of the last operations
+        if path in self.changes and self.changes.pop(path) is None and change is not None:
+            self.replaced.add(path)
         self.changes[path] = change
 
     def _put(self, path: str, content: bytes) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from pytupli_registry.server.database.schema import Commit, Ref, Repository, now
 from pytupli_registry.server.errors import BadRequest, Conflict, RevisionNotFound, StaleParent
 from pytupli_registry.server.services.revisions import DEFAULT_BRANCH, resolve
-from pytupli_registry.server.wire.names import check_ref_name
+from pytupli_registry.server.wire.names import COMMIT_ID, check_ref_name
 
 __all__ = [
     "create_branch",
@@ -88,6 +88,8 @@ def create_branch(session: Session, repository_id: int, branch: str, starting_po
         RevisionNotFound: no such starting point.
         Conflict: the branch exists.
     """
+    if COMMIT_ID.fullmatch(branch):
+        raise BadRequest(f"Invalid reference for a branch: {branch} would be taken for a commit.")
     name = f"refs/heads/{check_ref_name(branch)}"
     create_ref(session, repository_id, name, resolve(session, repository_id, starting_point))
 

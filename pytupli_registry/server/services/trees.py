@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,17 +109,23 @@ class _Change:
         return any(change.entry is not None or change.adds for change in self.below.values())
 
 
-def change_tree(session: Session, hub: Hub, tree_oid: str, changes: Mapping[str, TreeEntry | None]) -> str:
+def change_tree(
+    session: Session,
+    hub: Hub,
+    tree_oid: str,
+    changes: Mapping[str, TreeEntry | None],
+    replaced: Collection[str] = (),
+) -> str:
     """Return the tree that results from ``changes``, writing the tree objects that are new.
 
     ``changes`` maps paths to the file to put there, or to None to delete the file or whole folder; a folder
-    may be deleted and filled anew at the same time.
+    may be deleted and filled anew at the same time. What is at a path of ``replaced`` goes before its change.
 
     Raises:
         Unprocessable: a file would have to be a folder at the same time.
     """
     writing = _Writing(session, hub, {})
-    oid = writing.tree(tree_oid, _nested(changes).below, "")
+    oid = writing.tree(tree_oid, _nested(changes, replaced).below, "")
     hub.database.upsert(
         session,
         Tree,
@@ -129,14 +135,14 @@ def change_tree(session: Session, hub: Hub, tree_oid: str, changes: Mapping[str,
     return oid
 
 
-def _nested(changes: Mapping[str, TreeEntry | None]) -> _Change:
+def _nested(changes: Mapping[str, TreeEntry | None], replaced: Collection[str]) -> _Change:
     root = _Change()
     for path, entry in changes.items():
         place = root
         for name in path.split("/"):
             place = place.below.setdefault(name, _Change())
         place.entry = entry
-        place.deleted = place.deleted or entry is None
+        place.deleted = place.deleted or entry is None or path in replaced
     return root
 
 

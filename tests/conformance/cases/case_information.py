@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 from hub import ORGANIZATION, OWNER, api_of, client, new_name, refused, request
-from huggingface_hub import DatasetInfo, ModelInfo, SpaceInfo, hf_api
+from huggingface_hub import hf_api
+from huggingface_hub.hf_api import DatasetInfo, ModelInfo, SpaceInfo
 from huggingface_hub.utils import BadRequestError, RepositoryNotFoundError, RevisionNotFoundError
 
 CARD = b"""---

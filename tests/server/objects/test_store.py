@@ -103,6 +103,16 @@ class TestPublishing:
                 staged.publish(MISSING)
         assert list(store.list()) == []
 
+    def test_bytes_that_are_not_hashed_become_no_blob(self, store):
+        with store.stage(hashed=False) as staged:
+            staged.write(b"abc")
+            assert staged.size == 3
+            with pytest.raises(ValueError, match="not hashed"):
+                staged.publish(f"blobs/{hashlib.sha256(b'abc').hexdigest()}")
+            staged.publish(key := f"xorbs/u/{'ab' * 32}")
+        assert get(store, key) == b"abc"
+        assert [found.key for found in store.list()] == [key]
+
     def test_a_refused_name_does_not_end_it(self, store):
         with store.stage() as staged:
             staged.write(b"abc")

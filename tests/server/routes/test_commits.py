@@ -40,6 +40,7 @@ def post(
         f"{hub.endpoint}/api/datasets/{repo}/commit/main",
         content="\n".join(map(json.dumps, lines)),
         headers={"Authorization": f"Bearer {hub.person(user).token}", "Content-Type": "application/x-ndjson"},
+        timeout=120,
     )
 
 
@@ -121,6 +122,15 @@ def test_the_last_operation_of_a_path_counts(module_hub: LiveHub, repo: str) -> 
     post(module_hub, repo, ("deletedFile", {"path": "b.txt"}), put("b.txt", b"3"))
     for path, content in (("a.txt", b"2"), ("b.txt", b"3")):
         assert httpx2.get(f"{module_hub.endpoint}/datasets/{repo}/resolve/main/{path}").content == content
+
+
+def test_a_folder_gives_way_to_a_file_and_back(module_hub: LiveHub, repo: str) -> None:
+    post(module_hub, repo, put("d/a.txt", b"1"), put("d/b/c.txt", b"2"))
+    assert post(module_hub, repo, put("d", b"3")).status_code == 422
+    assert post(module_hub, repo, ("deletedFolder", {"path": "d/"}), put("d", b"3")).status_code == 200
+    assert module_hub.api().list_repo_files(repo, repo_type="dataset") == [".gitattributes", "d"]
+    assert post(module_hub, repo, ("deletedFile", {"path": "d"}), put("d/e.txt", b"4")).status_code == 200
+    assert module_hub.api().list_repo_files(repo, repo_type="dataset") == [".gitattributes", "d/e.txt"]
 
 
 def test_a_hash_alone_gives_no_access(live_hub: LiveHub) -> None:

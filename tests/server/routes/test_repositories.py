@@ -206,7 +206,7 @@ def test_info_with_blobs_and_expand(module_hub: LiveHub) -> None:
         "b/c",
     ]
     assert api.dataset_info("acme/info", expand=["likes"]).siblings is None
-    with pytest.raises(BadRequestError, match='expected one of "author"'):
+    with pytest.raises(BadRequestError, match='"expand" must be one of \\[author, cardData'):
         api.dataset_info("acme/info", expand=["nope"])  # type: ignore[list-item]
 
 

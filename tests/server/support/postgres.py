@@ -59,9 +59,14 @@ class Postgres:
         self.stop()
         self.start()
 
-    def database(self) -> str:
-        """Make an empty database, and return its URL as ``database_url`` takes it."""
+    def database(self, template: str | None = None) -> str:
+        """Make a database, and return its URL as ``database_url`` takes it.
+
+        Args:
+            template: URL of a database that nobody is connected to, to make a copy of; else it is empty.
+        """
         name = f"hub{next(self._names)}"
+        copied = f" TEMPLATE {template.partition('?')[0].rpartition('/')[2]}" if template else ""
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name}{copied}")
         return self._server.get_uri(name)

@@ -1,9 +1,8 @@
 """As much of a browser as our pages need: cookies, redirects, forms; no scripts."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Self
 
 import httpx2
 
@@ -67,7 +66,7 @@ class Browser:
     def __init__(self, endpoint: str) -> None:
         self.client = httpx2.Client(base_url=endpoint, follow_redirects=True, timeout=20)
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

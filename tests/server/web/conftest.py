@@ -1,7 +1,5 @@
 """A Hub with a user who has a password, and a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

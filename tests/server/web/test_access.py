@@ -1,7 +1,5 @@
 """Asking for access to a gated repository."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.server.support.live import LiveHub
@@ -31,7 +29,9 @@ def test_asking(alice: Browser, hub: LiveHub, gated: str, path: str, kind: str) 
     assert "You may read its files" in alice.get(f"{path}/ask-access").text
 
 
-def test_what_one_may_not_see_does_not_exist(alice: Browser, browser: Browser, hub: LiveHub, gated: str) -> None:
+def test_what_one_may_not_see_does_not_exist(
+    alice: Browser, browser: Browser, hub: LiveHub, gated: str
+) -> None:
     hub.api("olga").create_repo("acme/secret", repo_type="dataset", private=True)
     shown = [
         alice.client.get(f"/datasets/acme/{name}/ask-access").text.replace(name, "NAME")

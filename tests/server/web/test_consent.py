@@ -1,7 +1,5 @@
 """The device login as a whole: the stock client asks, a browser consents."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Logging in: cookies, where one is sent afterwards, and what guessing meets."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import httpx2
@@ -48,7 +46,15 @@ def test_a_session_is_no_token_and_a_token_no_session(alice: Browser, hub: LiveH
 
 @pytest.mark.parametrize(
     "elsewhere",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nX: y", "", "settings"],
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "/a\r\nX: y",
+        "",
+        "settings",
+    ],
 )
 def test_only_our_pages_follow_a_login(browser: Browser, elsewhere: str) -> None:
     page = browser.get("/login")
@@ -73,7 +79,7 @@ def test_guessing_has_to_wait(browser: Browser, hub: LiveHub) -> None:
     page = browser.log_in("alice", PASSWORD)  # the right one does not help any more
     assert page.status == 429
     assert 1 <= int(page.headers["retry-after"]) <= 600
-    assert 'q=4;w=600' in page.headers["ratelimit-policy"]
+    assert "q=4;w=600" in page.headers["ratelimit-policy"]
     # Other ways in count together.
     answer = httpx2.post(
         f"{hub.endpoint}/api/users/alice/tokens", json={"name": "t", "password": PASSWORD}, timeout=20
@@ -126,5 +132,7 @@ def test_registration(open_hub: LiveHub) -> None:
         page = browser.get("/join")
         assert browser.submit(page, "/join", name="Carl", **again).status == 409
         assert browser.submit(page, "/join", name="dora", **again).status == 429
-    made = httpx2.post(f"{open_hub.endpoint}/api/users", json={"name": "eve", "isAdmin": True, "password": PASSWORD})
+    made = httpx2.post(
+        f"{open_hub.endpoint}/api/users", json={"name": "eve", "isAdmin": True, "password": PASSWORD}
+    )
     assert made.status_code == 401

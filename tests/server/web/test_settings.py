@@ -1,7 +1,5 @@
 """One's tokens and password."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -81,7 +79,9 @@ def test_a_new_password_ends_what_the_old_one_began(alice: Browser, hub: LiveHub
         ({"current": PASSWORD, "password": "short", "again": "short"}, 400, "10 to 1024"),
     ],
 )
-def test_a_password_that_is_not_changed(alice: Browser, typed: dict[str, str], status: int, said: str) -> None:
+def test_a_password_that_is_not_changed(
+    alice: Browser, typed: dict[str, str], status: int, said: str
+) -> None:
     page = alice.submit(alice.get("/settings/password"), "/settings/password", **typed)
     assert page.status == status
     assert said in page.text

@@ -24,6 +24,8 @@ __all__ = ["LARGEST_BODY", "answer"]
 LARGEST_BODY = 8 << 20  # a request names at most some ten thousand commits
 PIECE = 256 << 10
 SIDE_BAND = "side-band-64k"
+DETAILED = "multi_ack_detailed"
+EAGER = frozenset({DETAILED, "no-done"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,25 @@ def answer(session: Session, hub: Hub, repository_id: int, body: bytes, version:
     try:
         if version == 2:
             return _second_version(session, hub, repository_id, body)
-        request = parse_v0(body)
-        if SIDE_BAND not in request.capabilities:
-            raise BadRequest("This git is too old: it has no side bands.")
-        fetch = _fetch(session, hub, repository_id, request, packs=request.done)
-        return _first_version(hub, repository_id, fetch)
+        return _first_version(hub, repository_id, _old_fetch(session, hub, repository_id, body))
     except BadRequest as error:
         return iter([packet(f"ERR {error.message}\n")])
 
 
-def _fetch(session: Session, hub: Hub, repository_id: int, request: FetchRequest, *, packs: bool) -> _Fetch:
-    refs = shown_refs(session, repository_id)
-    history = History.load(session, repository_id, refs)
+def _old_fetch(session: Session, hub: Hub, repository_id: int, body: bytes) -> _Fetch:
+    request = parse_v0(body)
+    if SIDE_BAND not in request.capabilities:
+        raise BadRequest("This git is too old: it has no side bands.")
+    return _fetch(session, hub, repository_id, request, eager=request.capabilities >= EAGER)
+
+
+def _fetch(session: Session, hub: Hub, repository_id: int, request: FetchRequest, *, eager: bool) -> _Fetch:
+    """Return what a fetch comes to; an ``eager`` client takes the pack as soon as it has told enough."""
+    history = History.load(session, repository_id, shown_refs(session, repository_id))
     selection = select_commits(history, request)
-    if not (packs or selection.enough):
+    if not (request.done or (eager and selection.enough)):
         return _Fetch(request, selection, None)
-    return _Fetch(request, selection, contents_of(session, hub, repository_id, history, selection))
+    return _Fetch(request, selection, contents_of(session, hub, history, selection))
 
 
 def _first_version(hub: Hub, repository_id: int, fetch: _Fetch) -> Iterator[bytes]:
@@ -68,16 +73,15 @@ def _first_version(hub: Hub, repository_id: int, fetch: _Fetch) -> Iterator[byte
         yield Mark.FLUSH.value
     if not request.haves and not request.done:
         return
-    detailed = "multi_ack_detailed" in request.capabilities
+    detailed = DETAILED in request.capabilities
     last = selection.common[-1] if selection.common else None
     if detailed:
         yield from (packet(f"ACK {oid} common\n") for oid in selection.common)
     if not request.done:
         yield from _interim(selection, last, detailed=detailed)
-        if not (detailed and selection.enough and "no-done" in request.capabilities):
-            return
+    if fetch.contents is None:
+        return
     yield packet(f"ACK {last}\n" if last else "NAK\n")
-    assert fetch.contents is not None  # noqa: S101 - it is there when the client is done or has enough
     yield from _banded(hub, repository_id, fetch.contents)
     yield Mark.FLUSH.value
 
@@ -100,7 +104,7 @@ def _second_version(session: Session, hub: Hub, repository_id: int, body: bytes)
     request = parse_v2(body)
     if not isinstance(request, FetchRequest):
         return listing(shown_refs(session, repository_id), request)
-    return _sections(hub, repository_id, _fetch(session, hub, repository_id, request, packs=request.done))
+    return _sections(hub, repository_id, _fetch(session, hub, repository_id, request, eager=True))
 
 
 def _sections(hub: Hub, repository_id: int, fetch: _Fetch) -> Iterator[bytes]:
@@ -110,16 +114,16 @@ def _sections(hub: Hub, repository_id: int, fetch: _Fetch) -> Iterator[bytes]:
         yield from (packet(f"ACK {oid}\n") for oid in selection.common)
         if not selection.common:
             yield packet("NAK\n")
-        if fetch.contents is None:
-            yield Mark.FLUSH.value
-            return
-        yield packet("ready\n") + Mark.DELIMITER.value
+        if fetch.contents is not None:
+            yield packet("ready\n") + Mark.DELIMITER.value
+    if fetch.contents is None:
+        yield Mark.FLUSH.value
+        return
     if request.depth is not None:
         yield packet("shallow-info\n")
         yield from _boundaries(selection)
         yield Mark.DELIMITER.value
     yield packet("packfile\n")
-    assert fetch.contents is not None  # noqa: S101 - the client is done or has enough
     yield from _banded(hub, repository_id, fetch.contents)
     yield Mark.FLUSH.value
 

@@ -21,20 +21,24 @@ class History:
 
     Args:
         parents: the (first) parent of every commit of the repository.
+        trees: the root tree of each.
         tips: where refs point at.
     """
 
-    def __init__(self, parents: Mapping[str, str | None], tips: Iterable[str]) -> None:
+    def __init__(
+        self, parents: Mapping[str, str | None], trees: Mapping[str, str], tips: Iterable[str]
+    ) -> None:
         self._parents = parents
+        self._trees = trees
         self._reachable = self._walk(tips, frozenset())
 
     @classmethod
     def load(cls, session: Session, repository_id: int, refs: Iterable[ShownRef]) -> History:
         """Read the history of a repository."""
-        rows = session.execute(
-            select(Commit.oid, Commit.parent_oid).where(Commit.repository_id == repository_id)
-        )
-        return cls(dict(rows.all()), {ref.oid for ref in refs})
+        columns = (Commit.oid, Commit.parent_oid, Commit.tree_oid)
+        rows = session.execute(select(*columns).where(Commit.repository_id == repository_id)).all()
+        parents = {oid: parent for oid, parent, _ in rows}
+        return cls(parents, {oid: tree for oid, _, tree in rows}, {ref.oid for ref in refs})
 
     def __contains__(self, oid: str) -> bool:
         return oid in self._reachable
@@ -42,6 +46,10 @@ class History:
     def parent(self, oid: str) -> str | None:
         """Return the parent of a reachable commit; None for the first."""
         return self._parents[oid]
+
+    def tree(self, oid: str) -> str:
+        """Return the root tree of a reachable commit."""
+        return self._trees[oid]
 
     def ancestors(self, oids: Iterable[str], stop: frozenset[str] = frozenset()) -> set[str]:
         """Return the reachable ones of ``oids`` with all that came before; not what came before ``stop``."""

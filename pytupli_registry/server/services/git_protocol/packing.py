@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Contents", "contents_of", "pack"]
 
+Found = TypeVar("Found")
 MOST_OBJECTS = 5_000_000
 AT_ONCE = {ObjectType.COMMIT: 200, ObjectType.TREE: 20, ObjectType.BLOB: 50}
 
@@ -58,7 +59,7 @@ class Contents:
             self._add_tree(tree, parent_tree)
 
     def _add_tree(self, oid: str, known: str) -> None:
-        if oid == known:
+        if oid in (known, EMPTY_TREE):  # git has the empty tree built in
             return
         self._seen.add(oid)
         self.trees.append(oid)
@@ -76,26 +77,19 @@ class Contents:
                 self.blobs.append(entry.oid)
 
 
-def contents_of(
-    session: Session, hub: Hub, repository_id: int, history: History, selection: Selection
-) -> Contents:
+def contents_of(session: Session, hub: Hub, history: History, selection: Selection) -> Contents:
     """Return what a pack must hold for a client to have what it selected.
 
     Raises:
         BadRequest: as :meth:`Contents.add_commit`.
     """
-    trees = _root_trees(session, repository_id)
     contents = Contents(session, hub)
     there = selection.commits | selection.known
     for oid in _parents_first(history, selection.commits):
         parent = None if oid in selection.edges else history.parent(oid)
-        contents.add_commit(oid, trees[oid], trees[parent] if parent in there and parent else EMPTY_TREE)
+        known = history.tree(parent) if parent is not None and parent in there else EMPTY_TREE
+        contents.add_commit(oid, history.tree(oid), known)
     return contents
-
-
-def _root_trees(session: Session, repository_id: int) -> dict[str, str]:
-    rows = session.execute(select(Commit.oid, Commit.tree_oid).where(Commit.repository_id == repository_id))
-    return dict(rows.all())
 
 
 def _parents_first(history: History, commits: set[str]) -> Iterator[str]:
@@ -147,7 +141,7 @@ def _commits(hub: Hub, repository_id: int, oids: list[str]) -> Sequence[bytes]:
 def _trees(hub: Hub, oids: list[str]) -> Sequence[bytes]:
     with hub.database.read() as session:
         found = session.scalars(select(Tree.raw).where(Tree.oid.in_(oids))).all()
-    return _all([*found, *([b""] if EMPTY_TREE in oids else [])], oids)
+    return _all(found, oids)
 
 
 def _blobs(hub: Hub, oids: list[str]) -> Iterator[tuple[int, Iterable[bytes]]]:
@@ -164,7 +158,7 @@ def _blobs(hub: Hub, oids: list[str]) -> Iterator[tuple[int, Iterable[bytes]]]:
             yield size, hub.objects.read(blob_key(sha256))
 
 
-def _all[T](found: Sequence[T], oids: list[str]) -> Sequence[T]:
+def _all(found: Sequence[Found], oids: list[str]) -> Sequence[Found]:
     if len(found) != len(oids):
         raise LookupError("git objects are missing from the database")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self
@@ -25,32 +26,43 @@ __all__ = ["MultipartUpload", "begin", "completion_href"]
 PURPOSE = "lfs-whole"
 
 
-def begin(hub: Hub, session: Session, grant: UploadGrant, sha256: str, size: int, part_size: int) -> Upload:
-    """Begin a multipart upload, or return the one that a retried request has begun already."""
-    upload = session.scalar(
-        select(Upload)
-        .where(
+def begin(
+    hub: Hub, session: Session, grant: UploadGrant, files: Mapping[str, int], part_size: int
+) -> dict[str, Upload]:
+    """Begin multipart uploads, or find those that a retried request has begun already; by SHA-256.
+
+    Args:
+        hub: the Hub.
+        session: a writing session.
+        grant: who uploads to which repository.
+        files: sizes by SHA-256.
+        part_size: bytes of every part but the last of each.
+    """
+    expires_at = now() + timedelta(seconds=hub.settings.upload_expires_s)
+    begun = session.scalars(
+        select(Upload).where(
             Upload.repository_id == grant.repository_id,
             Upload.user_id == grant.user_id,
-            Upload.sha256 == sha256,
-            Upload.size == size,
             Upload.part_size == part_size,
             Upload.expires_at > now(),
         )
-        .limit(1)
     )
-    if upload is None:
-        upload = Upload(
+    uploads = {upload.sha256: upload for upload in begun if files.get(upload.sha256) == upload.size}
+    for upload in uploads.values():
+        upload.expires_at = expires_at
+    for sha256 in files.keys() - uploads.keys():
+        uploads[sha256] = Upload(
             id=secrets.token_hex(16),
             repository_id=grant.repository_id,
             user_id=grant.user_id,
             sha256=sha256,
-            size=size,
+            size=files[sha256],
             part_size=part_size,
+            expires_at=expires_at,
         )
-        session.add(upload)
-    upload.expires_at = now() + timedelta(seconds=hub.settings.upload_expires_s)
-    return upload
+        session.add(uploads[sha256])
+    session.flush()
+    return uploads
 
 
 def completion_href(hub: Hub, base: str, upload: Upload, token_id: int | None) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,39 +17,70 @@ MINARI = Path(sys.executable).with_name("minari")
 DATASETS = ("walker/a-v0", "walker/b-v0", "walker/c-v1", "crawler/left/d-v0")
 
 
-def start(hub, home: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start ``minari`` as a user would: nothing is set but the two addresses and where files are."""
-    (home / "token").write_text(hub.person("alice").token)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "HF_HOME": str(home / "hf"),
-        "HF_TOKEN": hub.person("alice").token,
-        "HF_ENDPOINT": hub.endpoint,
-        "MINARI_REMOTE": "hf://acme",
-        "MINARI_DATASETS_PATH": str(home / "datasets"),
-        "COLUMNS": "200",
-    }
-    return subprocess.Popen(
-        [str(MINARI), *arguments], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+@dataclass
+class Minari:
+    """``minari`` as a user runs it: nothing is set but the two addresses, a token, and where files are."""
+
+    hub: object
+    home: Path
+    token: str = ""
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "HF_HOME": str(self.home / "hf"),
+            "HF_TOKEN": self.token,
+            "HF_ENDPOINT": self.hub.endpoint,
+            "MINARI_REMOTE": "hf://acme",
+            "MINARI_DATASETS_PATH": str(self.home / "datasets"),
+            "COLUMNS": "200",
+        }
+        return subprocess.Popen(
+            [str(MINARI), *arguments],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def upload(self, dataset_id: str) -> subprocess.Popen[str]:
+        # Its help says otherwise, but for Hugging Face the option takes the token itself.
+        return self.start("upload", dataset_id, "--key-path", self.token)
+
+    def run(self, *arguments: str) -> str:
+        return finished([self.start(*arguments)])[0]
 
 
-def finished(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, output
-    return output
+def finished(processes: list[subprocess.Popen[str]]) -> list[str]:
+    """Wait for all, and return what they printed."""
+    try:
+        outputs = [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    failed = [output for process, output in zip(processes, outputs, strict=True) if process.returncode]
+    assert not failed, failed[0]
+    return outputs
+
+
+@pytest.fixture
+def minari(live_hub, tmp_path):
+    """Makes users' homes; all are alice's."""
+
+    def make(name: str) -> Minari:
+        (tmp_path / name).mkdir()
+        return Minari(live_hub, tmp_path / name, live_hub.person("alice").token)
+
+    return make
 
 
 @pytest.mark.slow
-def test_parallel_uploads_lose_nothing(live_hub, tmp_path):
-    uploads = []
-    for number, dataset_id in enumerate(DATASETS):
-        home = tmp_path / f"home-{number}"
-        record(dataset_id, home / "datasets", episodes=2)
-        uploads.append(start(live_hub, home, "upload", dataset_id, "--key-path", str(home / "token")))
-    for upload in uploads:
-        finished(upload)
+def test_parallel_uploads_lose_nothing(live_hub, minari, tmp_path):
+    writers = {dataset_id: minari(f"writer-{number}") for number, dataset_id in enumerate(DATASETS)}
+    for dataset_id, writer in writers.items():
+        record(dataset_id, writer.home / "datasets", episodes=2)
+    finished([writer.upload(dataset_id) for dataset_id, writer in writers.items()])
 
     api = live_hub.api("alice")
     file = api.hf_hub_download(
@@ -60,22 +92,21 @@ def test_parallel_uploads_lose_nothing(live_hub, tmp_path):
         "acme/crawler",
     }
 
-    reader = tmp_path / "reader"
-    reader.mkdir()
-    listed = finished(start(live_hub, reader, "list", "remote"))
+    reader = minari("reader")
+    listed = reader.run("list", "remote")
     assert all(dataset_id in listed for dataset_id in DATASETS)
     for dataset_id in ("walker/b-v0", "crawler/left/d-v0"):
-        finished(start(live_hub, reader, "download", dataset_id))
-        original = tmp_path / f"home-{DATASETS.index(dataset_id)}" / "datasets" / dataset_id
-        assert files_below(reader / "datasets" / dataset_id) == files_below(original)
+        reader.run("download", dataset_id)
+        original = writers[dataset_id].home / "datasets" / dataset_id
+        assert files_below(reader.home / "datasets" / dataset_id) == files_below(original)
 
 
 @pytest.mark.slow
-def test_a_dataset_without_a_namespace_is_refused_and_others_go_on(live_hub, tmp_path):
-    home = tmp_path / "home"
-    record("lonely-v0", home / "datasets", episodes=2)
-    process = start(live_hub, home, "upload", "lonely-v0", "--key-path", str(home / "token"))
+def test_a_dataset_without_a_namespace_is_refused_and_others_go_on(minari):
+    user = minari("user")
+    record("lonely-v0", user.home / "datasets", episodes=2)
+    process = user.upload("lonely-v0")
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "has no namespace" in output.replace("\n", " ")
-    finished(start(live_hub, home, "list", "remote"))
+    assert "has no namespace" in " ".join(output.replace("│", " ").split())
+    user.run("list", "remote")

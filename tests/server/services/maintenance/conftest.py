@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +16,11 @@ from pytupli_registry.server.services.blobs import blob_key, publish
 from pytupli_registry.server.services.callers import caller_of_user
 from pytupli_registry.server.services.commits import Draft, apply
 from pytupli_registry.server.services.hub import Hub
-from pytupli_registry.server.services.intake import SmallFile
+from pytupli_registry.server.services.intake import Intake
 from pytupli_registry.server.services.maintenance.fsck.check import check_hub
 from pytupli_registry.server.settings import Settings
-from pytupli_registry.server.wire.git import object_id
 from pytupli_registry.server.wire.names import RepoId, RepoType
-from pytupli_registry.server.wire.operations import PutLargeFile
+from pytupli_registry.server.wire.operations import DeletePath, PutFile, PutLargeFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytupli_registry.server.database.schema import Base
     from pytupli_registry.server.services.maintenance.fsck.findings import Findings
+    from tests.server.support.postgres import Postgres
 
 
 def sha(content: bytes) -> str:
@@ -42,7 +43,6 @@ class World:
     """A Hub, the user alice, and short ways to do what requests do."""
 
     def __init__(self, directory: Path, **settings) -> None:
-        directory.mkdir(exist_ok=True)
         defaults = {
             "database_url": f"sqlite:///{directory / 'hub.sqlite3'}",
             "objects_url": (directory / "objects").as_uri(),
@@ -50,10 +50,6 @@ class World:
         self.settings = Settings(
             **{"directory": directory, "secret": "s" * 32, "fsync": False, **defaults, **settings}
         )
-        database = Database(self.settings.database_url, connections=1, synchronous=False)
-        with migrating(database) as connection:
-            upgrade(connection)
-        database.dispose()
         self.hub = Hub.open(self.settings)
         with self.hub.database.write() as session:
             self.user_id = accounts.create_user(session, "alice").id
@@ -78,17 +74,21 @@ class World:
 
     def commit(self, repo_id: RepoId, ref: str = "refs/heads/main", **files: bytes | None) -> str:
         """Commit files, named with ``__`` for a slash; ``Large`` ones are uploaded first; None deletes."""
-        changes = {}
+        intake = Intake(self.hub, self.repository_id(repo_id), self.user_id)
         for name, content in files.items():
             path = name.replace("__", "/")
-            if isinstance(content, Large):
-                changes[path] = PutLargeFile(path, self.upload(repo_id, content), len(content))
+            if content is None:
+                intake.take(DeletePath(path))
+            elif isinstance(content, Large):
+                intake.take(PutLargeFile(path, self.upload(repo_id, content), len(content)))
             else:
-                changes[path] = content and SmallFile(object_id("blob", content), content)
+                intake.take(PutFile(path, content))
         with self.hub.database.write() as session:
             repository = repositories.lookup(session, repo_id)
             caller = caller_of_user(session, self.user_id)
-            return apply(session, self.hub, repository, caller, ref, Draft("a commit", changes=changes))
+            return apply(
+                session, self.hub, repository, caller, ref, Draft("a commit", changes=intake.changes)
+            )
 
     def repository_id(self, repo_id: RepoId) -> int:
         with self.hub.database.read() as session:
@@ -109,11 +109,36 @@ class World:
         assert findings.damaged == 0, findings.kept
 
 
+def _migrated(url: str) -> str:
+    database = Database(url, connections=1, synchronous=False)
+    with migrating(database) as connection:
+        upgrade(connection)
+    database.dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def tables_in_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "hub.sqlite3"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tables_in_postgres(postgres: Postgres) -> str:
+    return _migrated(postgres.database())
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    directory = tmp_path / "hub"
+    directory.mkdir()
     settings = {}
     if request.param == "postgresql":
-        settings["database_url"] = request.getfixturevalue("postgres").database()
-    world = World(tmp_path / "hub", **settings)
+        template = request.getfixturevalue("tables_in_postgres")
+        settings["database_url"] = request.getfixturevalue("postgres").database(template)
+    else:
+        shutil.copyfile(request.getfixturevalue("tables_in_file"), directory / "hub.sqlite3")
+    world = World(directory, **settings)
     yield world
     world.close()
