@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pytupli_registry.server.errors import HubError, Moved
@@ -25,7 +26,11 @@ from pytupli_registry.server.web import PAGES
 __all__ = ["create_app"]
 
 _PLAIN_REF = re.compile(
-    r"/(resolve|raw|tree|revision|commit|preupload|paths-info|commits)/refs/(pr|convert|heads|tags)/([^/]+)"
+    r"/(resolve|raw|tree|revision|commit|preupload|paths-info|commits|super-squash|xet-write-token)"
+    r"/refs/(pr|convert|heads|tags)/([^/]+)"
+)
+_REPO_WITHOUT_OWNER = re.compile(
+    r"/api/(datasets|models|spaces)/[^/]+(/(revision|tree|refs|commits)(/.*)?)?|(/(datasets|spaces))?/[^/]+/resolve/.*"
 )
 _NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]+")
 _LONGEST_HEADER = 1000
@@ -49,8 +54,8 @@ def create_app(hub: Hub) -> ASGIApp:
     app.add_exception_handler(Exception, _answer_failure)
     for router in (*PAGES, *ROUTERS):
         app.include_router(router)
-    app.add_middleware(FilesFirst, hub=hub)
-    return _RawPaths(watched(app, hub), hub.settings.public_url)
+    answering = ServerErrorMiddleware(FilesFirst(app, hub), handler=_answer_failure)
+    return _RawPaths(watched(answering, app, hub), hub.settings.public_url)
 
 
 @asynccontextmanager
@@ -114,6 +119,8 @@ async def _answer_moved(request: Request, error: Exception) -> Response:
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 404 and _REPO_WITHOUT_OWNER.fullmatch(request.scope["path"]):
+        return error_response(request, 404, "Repository not found: its id has an owner.", code="RepoNotFound")
     return error_response(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 

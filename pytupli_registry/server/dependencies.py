@@ -56,7 +56,7 @@ def unquoted(text: str) -> str:
     Raises:
         ValueError: it is not UTF-8.
     """
-    return unquote_to_bytes(text).decode("utf-8")
+    return unquote_to_bytes(text).decode("utf-8") if "%" in text else text
 
 
 # Routes match the path as it was sent, percent signs and all: only so does "refs%2Fpr%2F1" stay one segment.

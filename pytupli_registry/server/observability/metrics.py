@@ -29,6 +29,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._answers: dict[tuple[str, str, int], tuple[Histogram, Counter]] = {}
         self._requests = self._counter(
             "pytupli_requests", "Requests that were answered.", "method", "route", "status"
         )
@@ -51,8 +52,15 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float, received: int, sent: int) -> None:
         """Count a request that has ended."""
-        self._seconds.labels(method, route).observe(seconds)
-        self._requests.labels(method, route, str(status)).inc()
+        key = (method, route, status)
+        if key not in self._answers:  # looking up labels takes longer than counting
+            self._answers[key] = (
+                self._seconds.labels(*key[:2]),
+                self._requests.labels(method, route, str(status)),
+            )
+        took, counted = self._answers[key]
+        took.observe(seconds)
+        counted.inc()
         if sent:
             self._sent.labels(route).inc(sent)
         if received:

@@ -13,13 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pytupli_registry.server.observability.metrics import Metrics
 
-__all__ = ["Observed", "request_id_of"]
+__all__ = ["ZERO_COPY", "Observed", "request_id_of"]
 
 # Clients send an id of their own, which is what their users quote.
 _ID_HEADERS = (b"x-request-id", b"x-amzn-trace-id")
 _ID = re.compile(rb"[A-Za-z0-9._:=;/+@-]{1,128}")
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+ZERO_COPY = "http.response.zerocopysend"  # ASGI's extension: the server sends from a file
 _UNMATCHED = "(none)"
 _CLIENT_LEFT = 499  # nginx's number for it; never sent
 _FAILED = 500
@@ -121,6 +122,8 @@ class _Watched:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message = {**message, "headers": [*message["headers"], (b"x-request-id", self._request_id)]}
+        elif message["type"] == ZERO_COPY:
+            self.sent += message["count"]
         else:
             self.sent += len(message.get("body", b""))
         await self._send(message)

@@ -14,8 +14,8 @@ from pytupli_registry.server.services.maintenance.state import connections_in_us
 __all__ = ["watched"]
 
 
-def watched(app: FastAPI, hub: Hub) -> ASGIApp:
-    """Return ``app`` with logs, measurements (``app.state.metrics``) and limits around it."""
+def watched(answering: ASGIApp, app: FastAPI, hub: Hub) -> ASGIApp:
+    """Return ``answering`` with logs, measurements (``app.state.metrics``) and limits around it."""
     metrics = Metrics()
     metrics.watch(
         "pytupli_database_connections",
@@ -23,4 +23,4 @@ def watched(app: FastAPI, hub: Hub) -> ASGIApp:
         lambda: connections_in_use(hub.database),
     )
     app.state.metrics = metrics
-    return Observed(BodyLimit(app), metrics)
+    return Observed(BodyLimit(answering), metrics)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import contextmanager_in_threadpool
-from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, Family, Segment
-from pytupli_registry.server.errors import NotFound
+from pytupli_registry.server.errors import GatedRepo, NotAuthenticated, NotFound, RepoNotFound
+from pytupli_registry.server.routes.sending import BlocksResponse
 from pytupli_registry.server.routes.uploads import forget_body, take_body
 from pytupli_registry.server.services.blobs import belonging, blob_key
 from pytupli_registry.server.services.hub import Hub
@@ -30,6 +33,9 @@ __all__ = ["router"]
 router = APIRouter(tags=["lfs"])
 
 BINARY = "application/octet-stream"
+ASKS_WHO = dict.fromkeys(
+    ("WWW-Authenticate", "LFS-Authenticate"), 'Basic realm="Your user name, and an access token as password"'
+)
 Oid = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 Number = Annotated[int, Path(ge=1, le=10_000_000)]
@@ -64,12 +70,24 @@ def batch_of_model(
     return _answer_batch(hub, caller, _repo_id(Family.MODELS, namespace, name), batch, base)
 
 
+@contextmanager
+def _asks_who(caller: Caller) -> Iterator[None]:
+    # git-lfs sends no credentials before it was asked for them; asked is everybody, whether there is something or not.
+    try:
+        yield
+    except (RepoNotFound, GatedRepo, NotAuthenticated) as error:
+        if caller.is_known:
+            raise
+        raise NotAuthenticated("Log in: use an access token as password.", headers=ASKS_WHO) from error
+
+
 def _repo_id(family: Family, namespace: str, name: str) -> RepoId:
     return RepoId.parse(family.type, f"{namespace}/{name}")
 
 
 def _answer_batch(hub: Hub, caller: Caller, repo_id: RepoId, batch: Batch, base: str) -> Response:
-    answer = answer_batch(hub, caller, repo_id, batch, base)
+    with _asks_who(caller):
+        answer = answer_batch(hub, caller, repo_id, batch, base)
     return LfsResponse(answer.model_dump(exclude_none=True))
 
 
@@ -95,7 +113,7 @@ def verify_of_model(
 
 
 def _verify(hub: Hub, caller: Caller, repo_id: RepoId, wanted: LfsObject) -> Response:
-    with hub.database.read() as session:
+    with _asks_who(caller), hub.database.read() as session:
         repository = find(session, caller, repo_id, Action.PROPOSE)
         known = belonging(session, repository.id, [wanted.oid])
     if known.get(wanted.oid) != wanted.size:
@@ -143,9 +161,14 @@ def get_object(request: Request, hub: CurrentHub, oid: Oid, signature: Signature
     """Send a file, whole or in part, as the signed URL allows."""
     download = ObjectDownload.read(hub, oid, signature)
     size = download.size(hub)
-    headers = {"Accept-Ranges": "bytes", "ETag": f'"{oid}"', "Content-Disposition": "attachment"}
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Content-Type": BINARY,
+        "Content-Disposition": "attachment",
+        "ETag": f'"{oid}"',
+    }
     if request.method == "HEAD":
-        return Response(headers=headers | {"Content-Length": str(size)}, media_type=BINARY)
+        return Response(headers=headers | {"Content-Length": str(size)})
     if hub.settings.redirect_downloads:
         expires_s = hub.settings.upload_expires_s
         url = hub.objects.url(blob_key(oid), expires_s=expires_s, filename=oid, content_type=BINARY)
@@ -157,4 +180,4 @@ def get_object(request: Request, hub: CurrentHub, oid: Oid, signature: Signature
     if wanted:
         headers["Content-Range"] = wanted.content_range
     blocks = hub.objects.read(blob_key(oid), part.start, part.length)
-    return StreamingResponse(blocks, status_code=206 if wanted else 200, headers=headers, media_type=BINARY)
+    return BlocksResponse(blocks, 206 if wanted else 200, headers)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from pytupli_registry.server.dependencies import (
     LONGEST_SEGMENT,
@@ -98,11 +98,11 @@ class FilesFirst:
     It takes the framework longer to find and call a route than it takes us to answer, and these are called the most.
 
     Args:
-        app: answers everything else.
+        app: answers everything else; its answers to errors are ours, too.
         hub: has the files.
     """
 
-    def __init__(self, app: ASGIApp, hub: Hub) -> None:
+    def __init__(self, app: FastAPI, hub: Hub) -> None:
         self._app = app
         self._hub = hub
 
@@ -126,7 +126,7 @@ class FilesFirst:
             response = await _answer(request, self._hub, repo_id, revision, path)
         except HubError as error:
             kind = Moved if isinstance(error, Moved) else HubError
-            response = await scope["app"].exception_handlers[kind](request, error)
+            response = await self._app.exception_handlers[kind](request, error)
         await response(scope, receive, send)
 
 

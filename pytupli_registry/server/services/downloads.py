@@ -96,8 +96,10 @@ def remember(hub: Hub, token: str | None, wanted: Wanted, found: Download, versi
     hub.caches.downloads.put(_key(token, wanted), version, found)
 
 
-def _key(token: str | None, wanted: Wanted) -> tuple[str | None, Wanted]:
-    return (None if token is None else token_digest(token), wanted)
+def _key(token: str | None, wanted: Wanted) -> tuple[str, ...]:
+    digest = "" if token is None else token_digest(token)
+    repo_id = wanted.repo_id
+    return (digest, repo_id.type.value, repo_id.namespace, repo_id.name, wanted.revision, wanted.path)
 
 
 def find_download(session: Session, hub: Hub, caller: Caller, wanted: Wanted) -> Download:

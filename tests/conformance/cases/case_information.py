@@ -155,6 +155,7 @@ def test_property_asked_by_clients_before_a_lfs_upload(api, repo):
     assert answer.status == 200
 
 
+@client(">=1.19", "`used_storage` is newer")
 def test_used_storage(api, repo, commit):
     commit(repo, {"b.bin": LARGE})
     assert api.dataset_info(repo, expand=["usedStorage"]).used_storage >= len(LARGE)

@@ -290,6 +290,7 @@ def test_in_the_background(api, repo, folder):
     assert api.run_as_future(api.dataset_info, repo).result().id == repo
 
 
+@client(">=0.30", "the scheduler of 0.24 looks at an attribute before it is there")
 def test_scheduled_commits(api, repo, tmp_path, files_of):
     watched = tmp_path / "watched"
     watched.mkdir()
@@ -311,6 +312,7 @@ def test_scheduled_commits(api, repo, tmp_path, files_of):
     assert len(api.list_repo_commits(repo, repo_type="dataset")) == 3
 
 
+@client(">=0.30", "the scheduler is no context manager before")
 def test_scheduler_that_squashes(api, tmp_path):
     watched = tmp_path / "watched"
     watched.mkdir()

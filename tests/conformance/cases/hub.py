@@ -12,12 +12,15 @@ from urllib.parse import urlsplit
 import huggingface_hub
 import pytest
 from huggingface_hub import HfApi
+from huggingface_hub.utils import HfHubHTTPError
 from packaging.version import Version
 
 ENDPOINT = os.environ["HF_ENDPOINT"]
 DESCRIPTION = json.loads(os.environ["CONFORMANCE_HUB"])
 RELEASE = Version(huggingface_hub.__version__)
 XET = DESCRIPTION["xet"]
+# What `whoami` raises: clients before 1.0 let an error of requests through.
+HTTP_ERROR = HfHubHTTPError if Version("1") <= RELEASE else HfHubHTTPError.__mro__[1]
 
 # name and token of: owner (admin of the organization), writer (write), contributor, reader (read), stranger (no
 # member), admin (of the site)

@@ -38,11 +38,12 @@ def killed_child(store: ObjectStore, chance: random.Random) -> list[str]:
         finally:
             os._exit(1)
     os.close(acknowledge)
-    time.sleep(chance.uniform(0.001, 0.04))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
     with os.fdopen(source) as lines:
-        return lines.read().split()
+        acknowledged = [lines.readline().strip() for _ in range(chance.randrange(1, 8))]
+        time.sleep(chance.uniform(0, 0.005))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return acknowledged + lines.read().split()
 
 
 def main(root: Path, rounds: int, seed: int) -> None:

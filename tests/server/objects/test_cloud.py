@@ -32,7 +32,7 @@ def get(store, key: str) -> bytes:
 def far(s3, line, tmp_path):
     """A store behind the line that can be cut."""
     return open_store(
-        s3.url(), s3.options(endpoint=f"http://127.0.0.1:{line.port}", read_timeout="2s"), spool=tmp_path
+        s3.url(), s3.options(endpoint=f"http://127.0.0.1:{line.port}", read_timeout="10s"), spool=tmp_path
     )
 
 
@@ -97,11 +97,12 @@ class TestOutages:
         assert digest.hexdigest() in key
 
     def test_a_slow_reader_is_not_an_outage(self, s3, tmp_path):
-        store = open_store(s3.url(), s3.options(read_timeout="1s", max_retries="0"), spool=tmp_path)
-        key = put(store, os.urandom(20 * MEBIBYTE))
+        url = s3.url()
+        key = put(open_store(url, s3.options(), spool=tmp_path), os.urandom(20 * MEBIBYTE))
+        store = open_store(url, s3.options(read_timeout="1500ms", max_retries="0"))
         blocks = store.read(key)
         digest = hashlib.sha256(next(blocks))
-        time.sleep(2)
+        time.sleep(2.5)
         for block in blocks:
             digest.update(block)
         assert digest.hexdigest() in key

@@ -1,6 +1,7 @@
 """Processes killed at any moment."""
 
 import hashlib
+import json
 import random
 import subprocess
 import sys
@@ -19,7 +20,7 @@ def test_a_folder_survives(tmp_path):
     assert done.returncode == 0, done.stderr
     acknowledged, _, left = map(int, done.stdout.split())
     assert acknowledged > 100
-    assert left > 20  # or it was never killed in the middle
+    assert left > 10  # or it was never killed in the middle
 
 
 UPLOAD = """
@@ -31,7 +32,7 @@ chance = random.Random(int(seed))
 print("ready", flush=True)
 while True:
     with store.stage() as staged:
-        for _ in range(20):
+        for _ in range(12):
             staged.write(chance.randbytes(1_000_000))
         staged.publish("blobs/" + staged.sha256)
         print(staged.sha256, flush=True)
@@ -40,14 +41,15 @@ while True:
 
 @pytest.mark.slow
 def test_a_bucket_survives(s3, tmp_path):
-    import json
-
     url, acknowledged = s3.url(), set()
-    for seed in range(12):
+    for seed in range(8):
         command = [sys.executable, "-c", UPLOAD, url, json.dumps(s3.options()), tmp_path, str(seed)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             process.stdout.readline()
-            time.sleep(random.Random(seed).uniform(0.05, 0.8))
+            begun = time.monotonic()
+            acknowledged.add(process.stdout.readline().strip())
+            took = time.monotonic() - begun
+            time.sleep(random.Random(seed).uniform(0, took))  # anywhere in the second object
             process.kill()
             acknowledged |= set(process.stdout.read().split())
     store = open_store(url, s3.options(), spool=tmp_path)
@@ -57,6 +59,6 @@ def test_a_bucket_survives(s3, tmp_path):
         for block in store.read(f"blobs/{sha256}"):
             digest.update(block)
         assert digest.hexdigest() == sha256
-    assert acknowledged
+    assert len(acknowledged) >= 8
     assert acknowledged <= seen
     assert list(tmp_path.iterdir()) == []

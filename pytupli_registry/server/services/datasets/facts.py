@@ -88,13 +88,15 @@ def _refresh_datasets(repository: Repository, new: Snapshot, changed: set[str], 
     own = DatasetFacts.repository_id == repository.id
     folders = {folder for path in changed if (folder := dataset_folder(path)) is not None}
     folders |= unread(session, repository.id).keys()
+    existing = set(session.scalars(select(DatasetFacts.path).where(own))) if folders or everything else set()
     if everything:
-        folders |= set(session.scalars(select(DatasetFacts.path).where(own)))
+        folders |= existing
     environment_id = _benchmark(new).get("environment_id") if folders else None
     for folder in sorted(folders):
         if len(folder) > LONGEST_PATH:
             continue
-        session.execute(delete(DatasetFacts).where(own, DatasetFacts.path == folder))
+        if folder in existing:
+            session.execute(delete(DatasetFacts).where(own, DatasetFacts.path == folder))
         row = _row(repository, new, folder)
         if row is not None:
             row.environment_id = row.environment_id or environment_id

@@ -59,7 +59,7 @@ class Contents:
             self._add_tree(tree, parent_tree)
 
     def _add_tree(self, oid: str, known: str) -> None:
-        if oid in (known, EMPTY_TREE):  # git has the empty tree built in
+        if oid == known != EMPTY_TREE:
             return
         self._seen.add(oid)
         self.trees.append(oid)
@@ -140,8 +140,8 @@ def _commits(hub: Hub, repository_id: int, oids: list[str]) -> Sequence[bytes]:
 
 def _trees(hub: Hub, oids: list[str]) -> Sequence[bytes]:
     with hub.database.read() as session:
-        found = session.scalars(select(Tree.raw).where(Tree.oid.in_(oids))).all()
-    return _all(found, oids)
+        stored = session.scalars(select(Tree.raw).where(Tree.oid.in_(oids), Tree.oid != EMPTY_TREE)).all()
+    return _all([*stored, *(b"" for oid in oids if oid == EMPTY_TREE)], oids)
 
 
 def _blobs(hub: Hub, oids: list[str]) -> Iterator[tuple[int, Iterable[bytes]]]:

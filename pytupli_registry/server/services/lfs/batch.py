@@ -112,7 +112,8 @@ class _Uploads:
             "upload": self._in_one_piece(wanted) if upload is None else self._in_parts(upload),
             "verify": self._verify(),
         }
-        return ObjectActions(oid=wanted.oid, size=wanted.size, authenticated=True, actions=actions)
+        # Not "authenticated": git-lfs would send its credentials to none of the actions then, and verify needs them.
+        return ObjectActions(oid=wanted.oid, size=wanted.size, actions=actions)
 
     def _error(self, wanted: LfsObject) -> ObjectError | None:
         most = self._hub.settings.max_file_size

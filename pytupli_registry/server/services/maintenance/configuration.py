@@ -12,7 +12,7 @@ from pytupli_registry.server.settings import Settings
 __all__ = ["configuration_text"]
 
 HEAD = """\
-# The configuration of this Hub; docs/server.md explains it. A line that begins with "# " shows a default.
+# The configuration of this Hub; docs/server.md explains it. Lines like "#name = value" show defaults.
 # Variables named PYTUPLI_SERVER_<SETTING> come before what stands here.
 """
 NOT_IN_FILE = frozenset({"directory", "secret"})
@@ -29,7 +29,7 @@ def configuration_text(chosen: Mapping[str, object]) -> str:
         if name in NOT_IN_FILE:
             continue
         default = Settings.model_fields[name].get_default(call_default_factory=True)
-        mark = "" if name in chosen else "# "
+        mark = "" if name in chosen else "#"
         lines += [f"# {meaning}", f"{mark}{name} = {_toml(chosen.get(name, default))}", ""]
     return "\n".join(lines)
 

@@ -5,13 +5,32 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from tests.server.support.live import LiveHub
+from tests.server.support.s3 import S3Server
 from tests.server.support.stock_client import StockClient
 
 REPO = "acme/hvac"
+
+
+@pytest.fixture(scope="session")
+def upload_s3() -> Iterator[S3Server]:
+    """An S3 server of these tests."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=["folder", pytest.param("cloud", marks=pytest.mark.slow)])
+def backends(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings of a Hub: SQLite and a folder, or PostgreSQL and S3."""
+    if request.param == "folder":
+        return {}
+    s3 = request.getfixturevalue("upload_s3")
+    postgres = request.getfixturevalue("postgres")
+    return {"database_url": postgres.database(), "objects_url": s3.url(), "objects_options": s3.options()}
 
 
 @pytest.fixture

@@ -36,14 +36,17 @@ class Person:
             self.headers = {"Authorization": f"Bearer {token}"}
 
     def send(self, method, url, body=b"", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.hub.port, timeout=30)
         parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.netloc or f"127.0.0.1:{self.hub.port}", timeout=30)
         try:
             connection.request(method, f"{parts.path}?{parts.query}", body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
+            status, answered, content = answer.status, answer.headers, answer.read()
         finally:
             connection.close()
+        if status == 302:
+            return self.send(method, answered["Location"], body, **headers)
+        return status, answered, content
 
     def ask(self, url, body, **headers):
         status, _, content = self.send("POST", url, json.dumps(body), **JSON, **self.headers, **headers)
@@ -64,8 +67,10 @@ def sha(content):
 
 
 @pytest.fixture(scope="module")
-def module_hub(tmp_path_factory):
-    hub = LiveHub(tmp_path_factory.mktemp("lfs") / "hub", lfs_part_size=PART, max_file_size=1 << 22).start()
+def module_hub(tmp_path_factory, backends):
+    hub = LiveHub(
+        tmp_path_factory.mktemp("lfs") / "hub", lfs_part_size=PART, max_file_size=1 << 22, **backends
+    ).start()
     hub.organization("acme", alice="admin", carol="read")
     hub.person("bob")
     hub.api("alice").create_repo(REPO, repo_type="dataset", private=True)
@@ -276,7 +281,7 @@ def test_a_hash_gives_neither_access_nor_knowledge(module_hub, alice):
         ("carol", "write", 200, 200),
         ("carol", "read", 403, 200),
         ("bob", "write", 404, 404),
-        (None, "write", 404, 404),
+        (None, "write", 401, 401),
     ],
 )
 def test_who_may_send_and_fetch(module_hub, name, role, upload, download):
@@ -296,6 +301,16 @@ def test_a_link_ends_with_the_right_that_it_stands_for(hub, end, status):
     with hub.hub.database.write() as session:
         session.execute(delete(end).where(end.user_id == hub.person("carol").user_id))
     assert carol.send("PUT", href, content)[0] == status
+
+
+def test_nobody_is_asked_who_it_is_whether_there_is_something_or_not(module_hub):
+    nobody = Person(module_hub, None)
+    body = json.dumps({"operation": "download", "objects": []})
+    hidden = nobody.send("POST", BATCH, body, **JSON)
+    missing = nobody.send("POST", BATCH.replace("hvac", "nothing"), body, **JSON)
+    assert hidden[0] == missing[0] == 401
+    assert hidden[1]["LFS-Authenticate"] == missing[1]["LFS-Authenticate"]
+    assert hidden[2] == missing[2]
 
 
 def test_too_large_files_are_named(alice):

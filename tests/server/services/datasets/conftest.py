@@ -23,6 +23,7 @@ from pytupli_registry.server.services.revisions import resolve, tree_of
 from pytupli_registry.server.settings import Settings
 from pytupli_registry.server.wire.names import RepoId, RepoType
 from tests.server.support.recordings import files_below, record, with_index
+from tests.server.support.s3 import S3Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,16 +113,26 @@ class Workshop:
             )
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    with S3Server() as server:
+        yield server
+
+
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    settings = Settings(
-        directory=tmp_path,
-        database_url=f"sqlite:///{tmp_path}/hub.sqlite3",
-        objects_url=(tmp_path / "objects").as_uri(),
-        secret="s" * 32,
-        fsync=False,
-    )
-    hub = Hub.open(settings)
+def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workshop]:
+    """On SQLite and a folder, unless the parameter is ``postgres`` or ``s3``."""
+    kind = getattr(request, "param", "")
+    where: dict[str, object] = {
+        "database_url": f"sqlite:///{tmp_path}/hub.sqlite3",
+        "objects_url": (tmp_path / "objects").as_uri(),
+    }
+    if kind == "postgres":
+        where["database_url"] = request.getfixturevalue("postgres").database()
+    elif kind == "s3":
+        server = request.getfixturevalue("s3")
+        where |= {"objects_url": server.url(), "objects_options": server.options()}
+    hub = Hub.open(Settings(directory=tmp_path, secret="s" * 32, fsync=False, **where))
     Base.metadata.create_all(hub.database.engine)
     yield Workshop(hub)
     hub.close()

@@ -18,6 +18,10 @@ def returns_of(hdf5: bytes) -> list[float]:
         return [float(np.sum(file[name]["rewards"][()])) for name in file]
 
 
+ON_BOTH = pytest.mark.parametrize("workshop", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.mark.parametrize("workshop", ["sqlite", "postgres", "s3"], indirect=True)
 def test_what_minari_recorded_is_found(workshop, walker):
     workshop.create("walker")
     workshop.commit("walker", walker)
@@ -41,6 +45,7 @@ def test_what_minari_recorded_is_found(workshop, walker):
     assert "warnings" not in row.further
 
 
+@ON_BOTH
 def test_facts_become_tags_beside_those_of_the_card(workshop, walker):
     workshop.create("walker")
     workshop.commit("walker", {**walker, "README.md": b"---\nlicense: mit\ntags: [walking]\n---\n# Walker\n"})
@@ -149,10 +154,23 @@ def test_a_benchmark_describes_its_repository(workshop, walker):
         },
     ],
 )
+@ON_BOTH
 def test_hostile_metadata_outside_a_namespace_does_no_harm(workshop, metadata):
     workshop.create("plain")
     workshop.commit("plain", {"x/data/metadata.json": json.dumps(metadata).encode()})
     assert list(workshop.facts("plain")) == ["x"]
+
+
+@ON_BOTH
+def test_hostile_cards_are_kept_as_they_can_be(workshop):
+    workshop.create("plain")
+    front = (
+        b'a: "\\0\\uFFFE"\nb: .nan\nc: 1e400\nd: 99999999999999999999\ntags: ["'
+        + b"\xc4\xb0" * 255
+        + b'", "\\0"]\n'
+    )
+    workshop.commit("plain", {"README.md": b"---\n" + front + b"---\n", "x": b"\0"})
+    assert workshop.tags("plain") == ["\ufffd"]
 
 
 def test_models_have_a_card_and_tags(workshop):

@@ -63,6 +63,7 @@ def test_a_sound_hub_has_no_findings(filled: World):
         "trees": 5,
         "files": 5,
         "blobs": 2,
+        "xorbs": 0,
     }
 
 

@@ -3,7 +3,7 @@
 A backup is a directory::
 
     objects/                          all blobs of all snapshots, as a folder of objects
-    snapshots/20261122T131500Z/
+    snapshots/20261122T131500123Z/
         database.sqlite3              all tables, also of a Hub on PostgreSQL
         hub.toml, secret              the configuration, and the key of all signatures
         manifest.json                 what it is a copy of

@@ -129,7 +129,7 @@ class BackupDirectory:
             yield unfinished
             for entry in [*unfinished.iterdir(), unfinished]:
                 _sync(entry)
-            unfinished.rename(self.snapshots / f"{time:%Y%m%dT%H%M%SZ}")
+            unfinished.rename(self.snapshots / f"{time:%Y%m%dT%H%M%S}{time.microsecond // 1000:03d}Z")
             _sync(self.snapshots)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
