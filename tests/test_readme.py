@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.support.live import LiveHub
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -21,6 +23,11 @@ ELSEWHERE = {
     "pip install pytupli-registry": None,
     "pip install pytupli-d3rlpy": None,
     "pip install pytupli-minari": None,
+    "pip install 'pytupli-registry[server]'": None,
+    # A Hub is started before the blocks run; tests/server/test_story.py starts one as a user does.
+    "pytupli-server init ./hub --token": None,
+    "pytupli-server start ./hub": None,
+    "export HF_ENDPOINT=http://127.0.0.1:8000": None,
 }
 
 # Pages whose blocks run by themselves; the others show output, syntax or commands that the README runs.
@@ -53,13 +60,25 @@ def test_commands_tested_elsewhere_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
+@pytest.fixture
+def hub(tmp_path):
+    """A Hub for the page's commands."""
+    live = LiveHub(tmp_path / "hub").start()
+    yield live
+    live.stop()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_blocks_run_in_order(document, tmp_path):
+def test_blocks_run_in_order(document, tmp_path, hub):
+    (tmp_path / "token.txt").write_text(hub.person("ada").token)
     environment = {
         **os.environ,
-        "PYTUPLI_DATASETS_PATH": str(tmp_path / "datasets"),
-        "MINARI_DATASETS_PATH": str(tmp_path / "datasets"),
+        "HOME": str(tmp_path),
+        "HF_HOME": str(tmp_path / "huggingface"),
+        "HF_ENDPOINT": hub.endpoint,
+        "PYTUPLI_DATASETS_PATH": str(tmp_path / ".minari" / "datasets"),
+        "MINARI_DATASETS_PATH": str(tmp_path / ".minari" / "datasets"),
         "PYTUPLI_CACHE_PATH": str(tmp_path / "cache"),
         "PYTUPLI_CONFIG_PATH": str(tmp_path / "config"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -52,9 +52,9 @@ def create_app(hub: Hub) -> ASGIApp:
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_failure)
-    for router in (*PAGES, *ROUTERS):
+    for router in (*ROUTERS, *PAGES):
         app.include_router(router)
-    answering = ServerErrorMiddleware(FilesFirst(app, hub), handler=_answer_failure)
+    answering = ServerErrorMiddleware(FilesFirst(app, hub, _answer_own_error), handler=_answer_failure)
     return _RawPaths(watched(answering, app, hub), hub.settings.public_url)
 
 
@@ -95,6 +95,10 @@ def error_response(
     if code:
         answer["X-Error-Code"] = code
     return JSONResponse({"error": message, **(fields or {})}, status_code=status, headers=answer)
+
+
+async def _answer_own_error(request: Request, error: HubError) -> Response:
+    return await (_answer_moved if isinstance(error, Moved) else _answer_hub_error)(request, error)
 
 
 async def _answer_hub_error(request: Request, error: Exception) -> Response:

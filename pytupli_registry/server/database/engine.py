@@ -9,13 +9,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Base
-from pytupli_registry.server.errors import StorageFull, Unavailable
+from pytupli_registry.server.errors import BadRequest, StorageFull, Unavailable
+from pytupli_registry.server.settings import SettingsError
 
 __all__ = ["Database", "Session", "Version"]
 
@@ -34,12 +35,13 @@ class Database:
         url: an SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
         connections: how many threads may hold a connection at the same time.
         synchronous: SQLite only; False trades durability at power failures for speed (tests).
+
+    Raises:
+        SettingsError: the URL cannot be understood, or its driver is not installed.
     """
 
     def __init__(self, url: str, *, connections: int = 40, synchronous: bool = True) -> None:
-        self.url = make_url(url)
-        if self.url.drivername == "postgresql":
-            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.url = _understood(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine(connections)
         self._watch = _Watch(self.url.database) if self.is_sqlite and self.url.database else None
@@ -48,15 +50,21 @@ class Database:
 
     def _engine(self, connections: int) -> Engine:
         arguments: dict[str, Any] = {"timeout": BUSY_MS / 1000} if self.is_sqlite else {"connect_timeout": 10}
-        return create_engine(
-            self.url,
-            pool_size=connections,
-            max_overflow=8,
-            pool_timeout=30,
-            pool_pre_ping=not self.is_sqlite,  # a restarted server must not cost a request
-            connect_args=arguments,
-            query_cache_size=2000,
-        )
+        try:
+            return create_engine(
+                self.url,
+                pool_size=connections,
+                max_overflow=8,
+                pool_timeout=30,
+                pool_pre_ping=not self.is_sqlite,  # a restarted server must not cost a request
+                connect_args=arguments,
+                query_cache_size=2000,
+                hide_parameters=True,  # errors are logged, and parameters are secrets at times
+            )
+        except ImportError as error:
+            raise SettingsError(
+                "database_url: install pytupli-registry[postgresql] for PostgreSQL."
+            ) from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -65,7 +73,7 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
-        with _translated(), self.engine.connect() as plain:
+        with translated(), self.engine.connect() as plain:
             connection = plain if self.is_sqlite else plain.execution_options(**SNAPSHOT)
             with Session(connection, expire_on_commit=False, autoflush=False) as session:
                 yield session
@@ -79,7 +87,7 @@ class Database:
         Raises:
             Unavailable: the database does not answer, or was changed in a way that cannot be combined.
         """
-        with _translated(), self.engine.connect() as plain:
+        with translated(), self.engine.connect() as plain:
             connection = plain.execution_options(**{WRITES: True})
             with Session(connection, expire_on_commit=False) as session, session.begin():
                 yield session
@@ -164,6 +172,16 @@ class _Watch:
                 self._connection = None
 
 
+def _understood(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # whose message repeats the URL, password and all
+        raise SettingsError("database_url: this is no SQLAlchemy URL.") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql") or not parsed.database:
+        raise SettingsError("database_url: it is sqlite:///FILE or postgresql://HOST/DATABASE.")
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
 def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     pending = list(rows)
     for first in range(0, len(pending), ROWS_A_STATEMENT):
@@ -171,11 +189,20 @@ def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn what the database says into the server's errors.
+
+    Raises:
+        StorageFull: its disk is full.
+        Unavailable: it does not answer, or is busy.
+    """
     try:
         yield
     except TimeoutError as error:
         raise Unavailable("The database is busy. Try again in a moment.") from error
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        # A number beyond 64 bits, a NUL or half a surrogate pair in a text: nothing that a database keeps.
+        raise BadRequest("A number is too large, or a text contains characters that cannot be stored.") from error
     except (OperationalError, InterfaceError) as error:
         if any(sign in str(error.orig) for sign in DISK_FULL):
             raise StorageFull("The Hub's disk is full. Nothing was changed.") from error

@@ -58,6 +58,7 @@ def list_requests(
     after, count = read_cursor(cursor), page_of(hub, limit)
     with hub.database.read() as session:
         repository = find(session, caller, repo_id, Action.ADMINISTER)
+        access_requests.check_gated(repository)
         found = access_requests.list_requests(session, repository.id, status, after=after, count=count + 1)
     shown = [_shown(one) for one in found[:count]]
     return page_response(request, base, shown, found[count - 1][0].id if len(found) > count else None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
@@ -23,44 +24,25 @@ from pytupli_registry.server.dependencies import (
     note_use,
     unquoted,
 )
-from pytupli_registry.server.errors import HubError, Moved, NotFound
-from pytupli_registry.server.objects.blocks import FileBlocks
-from pytupli_registry.server.routes.sending import BlocksResponse
-from pytupli_registry.server.services.blobs import blob_key
-from pytupli_registry.server.services.callers import authenticate
-from pytupli_registry.server.services.downloads import Download, Wanted, find_download, recall, remember
-from pytupli_registry.server.services.files import File, keep_content
+from pytupli_registry.server.errors import HubError, NotFound
+from pytupli_registry.server.routes.offers import Offer, answer, offer
+from pytupli_registry.server.services.caches import SinceCommit
+from pytupli_registry.server.services.callers import authenticate, has_expired
+from pytupli_registry.server.services.downloads import Wanted, find_download
+from pytupli_registry.server.services.files import keep_content
 from pytupli_registry.server.services.permissions import ANONYMOUS
 from pytupli_registry.server.wire.names import RESERVED, RepoId, RepoType, key_of
-from pytupli_registry.server.wire.ranges import ByteRange, parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from pytupli_registry.server.services.hub import Hub
 
 __all__ = ["FilesFirst", "router"]
 
 router = APIRouter(tags=["files"])
 
-EXPIRES_S = 3600
-TEXT = "text/plain; charset=utf-8"
-BINARY = "application/octet-stream"
-TEXT_SUFFIXES = (
-    ".md",
-    ".txt",
-    ".json",
-    ".jsonl",
-    ".csv",
-    ".toml",
-    ".yaml",
-    ".yml",
-    ".py",
-    ".gitattributes",
-    ".gitignore",
-)
-AT_ONCE = 256 << 10  # bytes that are read and sent in one piece, if no disk has to be waited for
+REMEMBERED = 20_000
 _PATH = re.compile(r"/(?:(datasets|spaces)/)?([^/]+)/([^/]+)/resolve/([^/]+)/(.*)")
+_METHODS = frozenset({"GET", "HEAD"})
 
 
 @router.api_route("/{family}/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
@@ -76,7 +58,8 @@ async def resolve_file(
     """Send a file of a dataset or a space."""
     if family is Family.MODELS:
         raise NotFound("Models are resolved without a prefix.")
-    return await _answer(request, hub, RepoId.parse(family.type, f"{namespace}/{name}"), revision, path)
+    repo_id = RepoId.parse(family.type, f"{namespace}/{name}")
+    return await _resolve(request, hub, Wanted(repo_id, revision, path))
 
 
 @router.api_route("/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
@@ -89,161 +72,94 @@ async def resolve_model_file(
     path: EntryPath,
 ) -> Response:
     """Send a file of a model."""
-    return await _answer(request, hub, RepoId.parse(RepoType.MODEL, f"{namespace}/{name}"), revision, path)
-
-
-class FilesFirst:
-    """Leads requests for files to what the two routes above do, past the search among all others.
-
-    It takes the framework longer to find and call a route than it takes us to answer, and these are called the most.
-
-    Args:
-        app: answers everything else; its answers to errors are ours, too.
-        hub: has the files.
-    """
-
-    def __init__(self, app: FastAPI, hub: Hub) -> None:
-        self._app = app
-        self._hub = hub
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        asked = _asked(scope)
-        if asked is None:
-            await self._app(scope, receive, send)
-            return
-        family, namespace, name, revision, path = asked
-        type_ = RepoType(family.removesuffix("s")) if family else RepoType.MODEL
-        scope["route"] = _ROUTES[bool(family)]
-        scope["path_params"] = {
-            "namespace": namespace,
-            "name": name,
-            **({"family": family} if family else {}),
-        }
-        request = Request(scope, receive)
-        try:
-            repo_id = RepoId.parse(type_, f"{namespace}/{name}")
-            response = await _answer(request, self._hub, repo_id, revision, path)
-        except HubError as error:
-            kind = Moved if isinstance(error, Moved) else HubError
-            response = await self._app.exception_handlers[kind](request, error)
-        await response(scope, receive, send)
+    repo_id = RepoId.parse(RepoType.MODEL, f"{namespace}/{name}")
+    return await _resolve(request, hub, Wanted(repo_id, revision, path))
 
 
 _ROUTES = {"{family}" in route.path: route for route in router.routes if isinstance(route, APIRoute)}
 
 
-def _asked(scope: Scope) -> tuple[str, ...] | None:
-    """Return family ("" for models), namespace, name, revision and path, or None for what is no plain request."""
-    found = _PATH.fullmatch(scope["path"]) if scope.get("method") in ("GET", "HEAD") else None
-    if found is None or (found[1] is None and key_of(found[2]) in RESERVED):
-        return None
-    segments = found.groups(default="")
-    if max(map(len, segments)) > LONGEST_SEGMENT:
-        return None
-    try:
-        return tuple(unquoted(segment) for segment in segments)
-    except ValueError:
-        return None
+async def _resolve(request: Request, hub: Hub, wanted: Wanted) -> Response:
+    offered = await to_thread.run_sync(_look_up, request, hub, wanted)
+    return await answer(hub, request.method, dict(request.scope["headers"]), offered)
 
 
-async def _answer(request: Request, hub: Hub, repo_id: RepoId, revision: str, path: str) -> Response:
+def _look_up(request: Request, hub: Hub, wanted: Wanted) -> Offer:
     token = bearer_token(request.headers.get("authorization"))
-    wanted = Wanted(repo_id, revision, path)
-    found = recall(hub, token, wanted)
-    if found is None:
-        found = await to_thread.run_sync(_look_up, request, hub, token, wanted)
-    else:
-        note_use(request.scope, hub, found.caller)
-    headers = _headers(found, path)
-    if request.method == "HEAD":
-        return Response(headers=headers | {"Content-Length": str(found.file.size)})
-    if _known(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    url = _signed_url(hub, found, path)
-    if url is not None:
-        return Response(
-            status_code=302, headers=headers | {"Location": url, "X-Linked-Size": str(found.file.size)}
-        )
-    part = _wanted(request.headers, headers["ETag"], found.file.size)
-    return await _content(hub, found.file, part, headers)
-
-
-def _look_up(request: Request, hub: Hub, token: str | None, wanted: Wanted) -> Download:
-    version = hub.database.version()
     with hub.database.read() as session:
         caller = ANONYMOUS if token is None else authenticate(session, token)
         note_use(request.scope, hub, caller)
         found = find_download(session, hub, caller, wanted)
         if found.file.sha256 is None and request.method == "GET":
             keep_content(session, hub, found.file.oid)
-    remember(hub, token, wanted, found, version)
-    return found
+    return offer(found, wanted.path)
 
 
-def _headers(found: Download, path: str) -> dict[str, str]:
-    name = path.rpartition("/")[2]
-    headers = {
-        "ETag": f'"{found.file.etag}"',
-        "X-Repo-Commit": found.commit,
-        "Accept-Ranges": "bytes",
-        "Content-Type": TEXT if name.endswith(TEXT_SUFFIXES) and not found.file.lfs else BINARY,
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(name, safe='')}",
-        # Files are other people's: a browser must not run them in this Hub's name.
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "private, no-cache",
-    }
-    if found.file.lfs:
-        headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(found.file.size)}
-    return headers
+class FilesFirst:
+    """Answers plain requests for files before the framework looks for a route.
+
+    Finding and calling one takes longer than the answer, and nothing is asked for as often. What was found is
+    remembered until anything in the database changes, so that the parts of a file are looked up once.
+
+    Args:
+        app: answers everything else.
+        hub: has the files.
+        answer_error: answers what goes wrong, as everywhere.
+    """
+
+    def __init__(
+        self, app: FastAPI, hub: Hub, answer_error: Callable[[Request, HubError], Awaitable[Response]]
+    ) -> None:
+        self._app = app
+        self._hub = hub
+        self._answer_error = answer_error
+        self._offers: SinceCommit[Offer] = SinceCommit(REMEMBERED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        plain = _plain(scope)
+        if plain is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        try:
+            response = await self._answer(scope, plain)
+        except HubError as error:
+            response = await self._answer_error(Request(scope), error)
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, plain: tuple[str, ...]) -> Response:
+        asked = dict(scope["headers"])
+        version = self._hub.database.version()
+        key = (scope["path"], sha256(asked.get(b"authorization", b"")).digest())
+        offered = self._offers.get(key, version)
+        if offered is None or has_expired(offered.download.caller):
+            wanted = _wanted(plain)
+            offered = await to_thread.run_sync(_look_up, Request(scope), self._hub, wanted)
+            self._offers.put(key, version, offered)
+        else:
+            note_use(scope, self._hub, offered.download.caller)
+        return await answer(self._hub, scope["method"], asked, offered)
 
 
-def _known(header: str | None, etag: str) -> bool:
-    return header is not None and etag in [tag.strip().removeprefix("W/") for tag in header.split(",")]
-
-
-def _wanted(headers: Mapping[str, str], etag: str, size: int) -> ByteRange | None:
-    if headers.get("if-range", etag) != etag:
+def _plain(scope: Scope) -> tuple[str, ...] | None:
+    """Return family ("" for models), namespace, name, revision and path; None for what the routes are asked."""
+    found = _PATH.fullmatch(scope["path"]) if scope.get("method") in _METHODS else None
+    if found is None or (found[1] is None and key_of(found[2]) in RESERVED):
         return None
-    return parse_range(headers.get("range"), size)
-
-
-def _signed_url(hub: Hub, found: Download, path: str) -> str | None:
-    if found.file.sha256 is None or not hub.settings.redirect_downloads:
+    segments = found.groups(default="")
+    if len(scope["path"]) > LONGEST_SEGMENT:
         return None
-    name = path.rpartition("/")[2]
-    return hub.objects.url(
-        blob_key(found.file.sha256), expires_s=EXPIRES_S, filename=name, content_type=BINARY
-    )
+    try:
+        family, namespace, name, revision, path = (unquoted(segment) for segment in segments)
+    except ValueError:
+        return None
+    scope["route"] = _ROUTES[bool(family)]
+    scope["path_params"] = {"namespace": namespace, "name": name} | ({"family": family} if family else {})
+    return family, namespace, name, revision, path
 
 
-async def _content(hub: Hub, file: File, part: ByteRange | None, headers: dict[str, str]) -> Response:
-    status = 200
-    start, length = 0, file.size
-    if part is not None:
-        status, start, length = 206, part.start, part.length
-        headers["Content-Range"] = part.content_range
-    if file.sha256 is None:
-        content = await _small_content(hub, file)
-        return Response(content[start : start + length], status, headers)
-    blocks = await _blocks(hub, file.sha256, start, length)
-    if length <= AT_ONCE and isinstance(blocks, FileBlocks) and (block := blocks.at_once()) is not None:
-        return Response(memoryview(block), status, headers)
-    return BlocksResponse(blocks, status, headers | {"Content-Length": str(length)})
-
-
-async def _small_content(hub: Hub, file: File) -> bytes:
-    content = hub.caches.contents.get(file.oid)
-    return await to_thread.run_sync(_read_small, hub, file) if content is None else content
-
-
-def _read_small(hub: Hub, file: File) -> bytes:
-    with hub.database.read() as session:
-        return keep_content(session, hub, file.oid)
-
-
-async def _blocks(hub: Hub, sha256: str, start: int, length: int) -> Iterator[bytes]:
-    if hub.objects.is_local:
-        return hub.objects.read(blob_key(sha256), start, length)
-    return await to_thread.run_sync(hub.objects.read, blob_key(sha256), start, length)
+def _wanted(plain: tuple[str, ...]) -> Wanted:
+    family, namespace, name, revision, path = plain
+    type_ = RepoType(family.removesuffix("s")) if family else RepoType.MODEL
+    return Wanted(RepoId.parse(type_, f"{namespace}/{name}"), revision, path)

@@ -19,7 +19,17 @@ from pytupli_registry.server.errors import BadRequest, Conflict, Forbidden, NotF
 from pytupli_registry.server.services.accounts import find_account
 from pytupli_registry.server.services.permissions import PASSES_GATES, Caller, Ownership, standing_of
 
-__all__ = ["STATUSES", "Requested", "ask", "decide", "grant", "has_access", "list_requests", "status_of"]
+__all__ = [
+    "STATUSES",
+    "Requested",
+    "ask",
+    "check_gated",
+    "decide",
+    "grant",
+    "has_access",
+    "list_requests",
+    "status_of",
+]
 
 STATUSES = ("pending", "accepted", "rejected")
 LONGEST_REASON = 1000
@@ -69,9 +79,18 @@ def ask(session: Session, repository: Repository, caller: Caller, fields: dict[s
     return request
 
 
-def _check_askable(repository: Repository, caller: Caller, fields: dict[str, Any]) -> None:
+def check_gated(repository: Repository) -> None:
+    """Raise unless the files of a repository are given on request only.
+
+    Raises:
+        BadRequest: they are not.
+    """
     if repository.gated == "no":
         raise BadRequest(f"The files of {repository.full_name} are not gated: no request is needed.")
+
+
+def _check_askable(repository: Repository, caller: Caller, fields: dict[str, Any]) -> None:
+    check_gated(repository)
     ownership = Ownership(repository.owner_id, repository.visibility, repository.created_by)
     if standing_of(caller, ownership) in PASSES_GATES:
         raise Conflict(f"You may read the files of {repository.full_name} already.")
@@ -110,12 +129,15 @@ def grant(session: Session, repository: Repository, user_name: str) -> AccessReq
 
     Raises:
         NotFound: no such user.
-        Conflict: the user has access already.
+        BadRequest: the user has access already, or the repository is not gated.
     """
+    check_gated(repository)
     user = _user(session, user_name)
     request = _find(session, repository.id, user.id)
     if request is None:
         return _add(session, repository, user.id, "accepted", granted=True)
+    if request.status == "accepted":
+        raise BadRequest(f"{user.name} has access to {repository.full_name} already.")
     _change(request, "accepted", None)
     session.flush()
     return request
@@ -133,11 +155,11 @@ def decide(
     """Accept or reject a request, or make it pending again.
 
     Raises:
-        BadRequest: neither or both of user and request are named, an unknown status, or a reason for something
-            other than a rejection.
-        NotFound: there is no such request.
-        Conflict: it is in that status already.
+        BadRequest: neither or both of user and request are named, an unknown status, a reason for something
+            other than a rejection, or the repository is not gated.
+        NotFound: there is no such request, or it is in that status already (clients document it so).
     """
+    check_gated(repository)
     _check_reason(_checked(status), reason)
     request = _asked(session, repository, user_name, request_id)
     _change(request, status, reason)
@@ -174,7 +196,7 @@ def _asked(
 
 def _change(request: AccessRequest, status: str, reason: str | None) -> None:
     if request.status == status:
-        raise Conflict(f"This access request is {status} already.")
+        raise NotFound(f"There is no such access request: it is {status} already.")
     request.status = status
     request.rejection_reason = reason
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytupli_registry.server.database.engine import Version
-    from pytupli_registry.server.services.downloads import Download
     from pytupli_registry.server.services.files import File
     from pytupli_registry.server.services.permissions import Caller
     from pytupli_registry.server.wire.git import TreeEntry
@@ -23,7 +22,6 @@ TREE_ENTRIES = 400_000  # about 300 bytes each
 BLOBS = 100_000  # about 400 bytes each
 CONTENT_BYTES = 16 << 20
 CALLERS = 10_000
-DOWNLOADS = 20_000
 
 
 class LeastRecent(Generic[Value]):
@@ -92,7 +90,6 @@ class Caches:
         files: what git blobs stand for, by id.
         contents: small files, by the git blob's id.
         callers: who holds an access token, by its digest; the token's expiry is not looked at.
-        downloads: what lies at a path, by caller.
     """
 
     def __init__(self) -> None:
@@ -100,4 +97,3 @@ class Caches:
         self.files: LeastRecent[File] = LeastRecent(BLOBS)
         self.contents: LeastRecent[bytes] = LeastRecent(CONTENT_BYTES)
         self.callers: SinceCommit[Caller] = SinceCommit(CALLERS)
-        self.downloads: SinceCommit[Download] = SinceCommit(DOWNLOADS)

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Account, Commit, Ref, Repository
 from pytupli_registry.server.errors import EntryNotFound
-from pytupli_registry.server.services.callers import has_expired, token_digest
 from pytupli_registry.server.services.files import File, file_of
 from pytupli_registry.server.services.permissions import Action, Caller, Ownership, allows
 from pytupli_registry.server.services.repositories import find
@@ -19,10 +18,9 @@ from pytupli_registry.server.services.trees import entry_at
 from pytupli_registry.server.wire.names import RepoId, key_of
 
 if TYPE_CHECKING:
-    from pytupli_registry.server.database.engine import Version
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["Download", "Wanted", "find_download", "recall", "remember"]
+__all__ = ["Download", "Wanted", "find_download"]
 
 _REPOSITORIES = Repository.__table__
 _ACCOUNTS = Account.__table__
@@ -83,23 +81,6 @@ class Download:
     commit: str
     repository_id: int
     caller: Caller
-
-
-def recall(hub: Hub, token: str | None, wanted: Wanted) -> Download | None:
-    """Return what the holder of a token was given before, if nothing in the database has changed; never waits."""
-    found = hub.caches.downloads.get(_key(token, wanted), hub.database.version())
-    return None if found is None or has_expired(found.caller) else found
-
-
-def remember(hub: Hub, token: str | None, wanted: Wanted, found: Download, version: Version | None) -> None:
-    """Keep for :func:`recall` what was found after the database told its ``version``."""
-    hub.caches.downloads.put(_key(token, wanted), version, found)
-
-
-def _key(token: str | None, wanted: Wanted) -> tuple[str, ...]:
-    digest = "" if token is None else token_digest(token)
-    repo_id = wanted.repo_id
-    return (digest, repo_id.type.value, repo_id.namespace, repo_id.name, wanted.revision, wanted.path)
 
 
 def find_download(session: Session, hub: Hub, caller: Caller, wanted: Wanted) -> Download:

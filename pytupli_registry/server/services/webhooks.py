@@ -107,7 +107,7 @@ def create_webhook(
     Args:
         session: must write.
         caller: whose it becomes.
-        said: all but the secret must be there.
+        said: URL and what is watched must be there; without domains it is told of everything.
         base_url: what the caller calls this Hub.
         hosts: the hosts that webhooks may call, as the settings say.
 
@@ -116,13 +116,13 @@ def create_webhook(
         BadRequest: no URL, one that may not be called, nothing to watch, or too many webhooks.
     """
     user_id = caller.writer()
-    if said.url is None or not said.watched or not said.domains:
-        raise BadRequest("A webhook needs 'url', 'watched' and 'domains'.")
+    if said.url is None or not said.watched:
+        raise BadRequest("A webhook needs a 'url' and something 'watched'.")
     existing = session.scalar(select(func.count()).where(Webhook.user_id == user_id)) or 0
     if existing >= MOST_WEBHOOKS:
         raise BadRequest(f"You have {existing} webhooks already. Delete one first.")
     webhook = Webhook(
-        id=secrets.token_hex(12), user_id=user_id, url=said.url, watched=[], domains=[], base_url=base_url
+        id=secrets.token_hex(12), user_id=user_id, url=said.url, watched=[], domains=list(DOMAINS), base_url=base_url
     )
     session.add(webhook)
     _apply(session, webhook, said, hosts)

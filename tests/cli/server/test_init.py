@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,6 +17,9 @@ from pytupli_registry.server.services.callers import authenticate
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.passwords import verify_password
 from pytupli_registry.server.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PASSWORD = "correct horse battery"
 ARGUMENTS = ("--admin", "root", "--password-stdin")

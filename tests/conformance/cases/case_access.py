@@ -12,6 +12,7 @@ KINDS = ("model", "dataset", "space")
 # `grant_access` of 0.24 asks for a model, whatever it was told.
 KIND = "dataset" if Version("0.30") <= RELEASE else "model"
 PREFIX = "datasets/" if KIND == "dataset" else ""
+REASON = {"rejection_reason": "No"} if Version("0.25") <= RELEASE else {}
 
 
 def set_gate(repo, gated, kind="dataset"):
@@ -104,7 +105,7 @@ def test_life_of_a_grant(api, gated, tmp_path):
     assert lists(api, gated) == {"pending": [STRANGER.name], "accepted": [], "rejected": []}
     with pytest.raises(GatedRepoError):
         hf_hub_download(gated, "b.bin", repo_type=KIND, token=STRANGER.token, cache_dir=tmp_path)
-    api.reject_access_request(gated, STRANGER.name, repo_type=KIND, rejection_reason="No")
+    api.reject_access_request(gated, STRANGER.name, repo_type=KIND, **REASON)
     assert lists(api, gated) == {"pending": [], "accepted": [], "rejected": [STRANGER.name]}
     api.accept_access_request(gated, STRANGER.name, repo_type=KIND)
     assert lists(api, gated) == {"pending": [], "accepted": [STRANGER.name], "rejected": []}
@@ -116,7 +117,7 @@ def test_what_is_done_is_not_done_again(api, gated):
         with pytest.raises(HfHubHTTPError):
             change(gated, STRANGER.name, repo_type=KIND)
     for change in (api.reject_access_request, api.cancel_access_request):
-        settings = {"rejection_reason": "No"} if change == api.reject_access_request else {}
+        settings = REASON if change == api.reject_access_request else {}
         change(gated, STRANGER.name, repo_type=KIND, **settings)
         with pytest.raises(HfHubHTTPError):
             change(gated, STRANGER.name, repo_type=KIND, **settings)

@@ -117,8 +117,10 @@ EXPECTED: dict[tuple[str, str], tuple[Case, ...]] = {
         changing("administrator", body(isAdmin=True)),
         changing("administrator", body(disabled=True)),
     ),
-    # The administrator sets it; olga would have to say the current one.
-    ("PUT", "/api/users/{user}/password"): (changing("administrator", body(password="x" * 12)),),
+    # One's own wants the current one.
+    ("PUT", "/api/users/{user}/password"): (
+        changing("administrator", body(password="x" * 12), path=(("user", "pia"),)),
+    ),
     ("GET", "/api/users/{user}/tokens"): (Case("self or administrator"),),
     ("POST", "/api/users/{user}/tokens"): (changing("self", body(name="another")),),
     ("DELETE", "/api/users/{user}/tokens/{token}"): (
@@ -138,8 +140,9 @@ EXPECTED: dict[tuple[str, str], tuple[Case, ...]] = {
         changing("organization: administer", body(role="write"), path=(("user", "sam"),)),
     ),
     ("DELETE", f"{ORGANIZATION}/members/{{user}}"): (
-        changing("organization: administer", path=(("user", "carl"),)),
+        changing("organization: administer", path=(("user", "mia"),)),
     ),
+    ("GET", f"{ORGANIZATION}/settings/repositories"): (Case("organization: belong"),),
     # Webhooks: olga's.
     ("GET", "/api/settings/webhooks"): (Case("log in"),),
     ("POST", "/api/settings/webhooks"): (changing("log in to write", body(**WEBHOOK)),),
@@ -150,8 +153,11 @@ EXPECTED: dict[tuple[str, str], tuple[Case, ...]] = {
     ("DELETE", "/api/settings/webhooks/{webhook_id}"): (changing("own, to write"),),
     # Repositories as a whole.
     ("GET", "/api/{family}"): (Case("open"),),
+    ("GET", "/api/datasets-tags-by-type"): (Case("open"),),
+    ("GET", "/api/models-tags-by-type"): (Case("open"),),
+    ("GET", "/api/settings/repositories"): (Case("log in"),),
     ("GET", "/api/registry/datasets"): (Case("open"),),
-    ("GET", "/api/registry/datasets/{namespace}/{name}"): (Case("see"),),
+    ("GET", "/api/registry/datasets/{namespace}/{name}"): (Case("read"),),
     ("POST", "/api/repos/create"): (
         changing("organization: create", named(name="fresh", organization="NAME", type="dataset")),
     ),
@@ -161,10 +167,15 @@ EXPECTED: dict[tuple[str, str], tuple[Case, ...]] = {
     ("POST", "/api/repos/move"): (
         changing("administer", named(fromRepo=f"{ACME}/NAME", toRepo=f"{ACME}/moved", type="dataset")),
         # To where one may create, too.
-        changing(
-            "refused", named(fromRepo=f"{ACME}/NAME", toRepo="pia/moved", type="dataset"), answers=(200,)
-        ),
+        changing("hand over", named(fromRepo=f"{ACME}/NAME", toRepo="pia/moved", type="dataset")),
     ),
+    ("POST", f"{REPO}/duplicate"): (changing("copy", body(repository=f"{ACME}/copied")),),
+    ("POST", f"{REPO}/super-squash/{{revision}}"): (changing("administer", body(message="one")),),
+    ("GET", f"{REPO}/lfs-files"): (Case("write"),),
+    ("POST", f"{REPO}/lfs-files/batch"): (
+        changing("administer", body(deletions={"sha": [OID], "rewriteHistory": True})),
+    ),
+    ("POST", f"{REPO}/lfs-files/duplicate"): (Case("nobody", ignores_tokens=True, refusal=501),),
     ("PUT", f"{REPO}/settings"): (
         changing("administer", body(visibility="private")),
         changing("administer", body(gated="auto")),

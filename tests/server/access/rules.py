@@ -10,6 +10,7 @@ WRITERS = USERS - {"weak"}  # of anything at all: their tokens may write
 _INSIDE = frozenset({"rita", "carl", "cora", "wim", "olga", "root"})
 _WRITE = frozenset({"cora", "wim", "olga", "root"})  # cora has created all of the repositories
 _ADMINISTER = frozenset({"cora", "olga", "root"})
+_CREATE = _WRITE | {"carl"}
 
 # Of a repository: what it takes, by which repository.
 REPOSITORY: dict[str, dict[str, frozenset[str]]] = {
@@ -22,8 +23,10 @@ REPOSITORY: dict[str, dict[str, frozenset[str]]] = {
     # Of a discussion that olga began.
     "author": {name: frozenset({"olga"}) for name in ("public", "gatedr", "secret")},
     "author or writer": dict.fromkeys(("public", "gatedr", "secret"), _WRITE),
-    # Of what does not give way to anybody.
-    "refused": dict.fromkeys(("public", "gatedr", "secret"), NOBODY),
+    # To the namespace of somebody else: who administers it may not create there.
+    "hand over": dict.fromkeys(("public", "gatedr", "secret"), frozenset({"root"})),
+    # To an organization's namespace: who may read it, and create there.
+    "copy": {"public": _CREATE, "gatedr": _WRITE, "secret": _CREATE},
     # Only what is gated is asked for, and by those who may not read it anyway.
     "ask": {"public": NOBODY, "secret": NOBODY, "gatedr": WRITERS - _WRITE},
 }
@@ -34,9 +37,8 @@ _ADMINS = frozenset({"olga", "root"})
 ORGANIZATION: dict[str, dict[str, frozenset[str]]] = {
     "organization: see": {"hidden": _MEMBERS, "namedo": EVERYBODY, "openeo": EVERYBODY},
     "organization: list": {"hidden": _MEMBERS, "namedo": _MEMBERS, "openeo": EVERYBODY},
-    "organization: create": {
-        name: frozenset({"carl", "cora", "wim", "olga", "root"}) for name in ("hidden", "namedo", "openeo")
-    },
+    "organization: create": dict.fromkeys(("hidden", "namedo", "openeo"), _CREATE),
+    "organization: belong": dict.fromkeys(("hidden", "namedo", "openeo"), _MEMBERS),
     "organization: administer": dict.fromkeys(("hidden", "namedo", "openeo"), _ADMINS),
 }
 

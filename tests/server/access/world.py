@@ -20,7 +20,14 @@ from tests.server.support.live import LiveHub
 
 # Who asks. All but the first are users; `weak` is olga with a token that may only read.
 CALLERS = ("nobody", "sam", "gil", "rita", "carl", "cora", "wim", "olga", "root", "weak")
-MEMBERS = {"rita": "read", "carl": "contributor", "cora": "contributor", "wim": "write", "olga": "admin"}
+MEMBERS = {
+    "mia": "read",
+    "rita": "read",
+    "carl": "contributor",
+    "cora": "contributor",
+    "wim": "write",
+    "olga": "admin",
+}
 DEAD = ("expired", "revoked", "disabled", "unknown")
 # Names are of one length, so that answers can be compared byte by byte.
 REPOSITORIES = ("public", "secret", "gatedr")
@@ -65,7 +72,9 @@ class World:
     """See the module's docstring."""
 
     def __init__(self, directory: Path) -> None:
-        self.hub = LiveHub(directory / "hub", login_attempts=10_000, webhook_hosts=("127.0.0.1",)).start()
+        self.hub = LiveHub(
+            directory / "hub", login_attempts=10_000, webhook_hosts=("127.0.0.1",), metrics_addresses=()
+        ).start()
         self.client = httpx2.Client(base_url=self.hub.endpoint, timeout=30)
         self.hub.person("root", is_admin=True)
         self.hub.organization(ACME, **MEMBERS)
@@ -183,4 +192,8 @@ class World:
         return Answer(answer.status_code, kept, answer.content.decode("latin-1"))
 
 
-WEBHOOK = {"url": "http://127.0.0.1:9/hook", "watched": [{"type": "org", "name": "nobody-here"}], "domains": ["repo"]}
+WEBHOOK = {
+    "url": "http://127.0.0.1:9/hook",
+    "watched": [{"type": "org", "name": "nobody-here"}],
+    "domains": ["repo"],
+}

@@ -96,14 +96,14 @@ def test_letting_in_who_never_asked(live: LiveHub, alice: HfApi, tmp_path: Path)
     assert reads(live, "bob", tmp_path)
     (granted,) = alice.list_accepted_access_requests(REPO)
     assert (granted.username, granted.email) == ("bob", None)
-    for call in (alice.grant_access, alice.accept_access_request):
-        with pytest.raises(HfHubHTTPError, match="409"):
+    for call, status in ((alice.grant_access, "Bad request"), (alice.accept_access_request, "404")):
+        with pytest.raises(HfHubHTTPError, match=status):
             call(REPO, "bob")
     alice.reject_access_request(REPO, "bob", rejection_reason=None)
-    with pytest.raises(HfHubHTTPError, match="409"):
+    with pytest.raises(HfHubHTTPError, match="404"):
         alice.reject_access_request(REPO, "bob", rejection_reason="again")
     alice.cancel_access_request(REPO, "bob")
-    with pytest.raises(HfHubHTTPError, match="409"):
+    with pytest.raises(HfHubHTTPError, match="404"):
         alice.cancel_access_request(REPO, "bob")
     assert users(alice.list_pending_access_requests) == ["bob"]
     for call in (alice.grant_access, alice.accept_access_request):
@@ -141,6 +141,12 @@ def test_who_decides_and_who_passes(live: LiveHub, alice: HfApi, tmp_path: Path)
     assert ask(live, None).status_code == 401
     alice.update_repo_settings(REPO, gated=False)
     assert ask(live, "carl").status_code == 400
+    for call in (
+        lambda: alice.grant_access(REPO, "carl"),
+        lambda: users(alice.list_accepted_access_requests),
+    ):
+        with pytest.raises(HfHubHTTPError, match="not gated"):
+            call()
     alice.update_repo_settings(REPO, gated="auto", private=True)
     assert ask(live, "carl").json() == {"error": f"Repository {REPO} not found."}
     with pytest.raises(RepositoryNotFoundError):

@@ -164,6 +164,7 @@ def test_urls_are_checked(hub: LiveHub) -> None:
     "said",
     [
         {"watched": []},
+        {"url": ""},
         {"watched": [{"type": "planet", "name": "mars"}]},
         {"watched": [{"type": "org", "name": "a\0b"}]},
         {"domains": ["weather"]},

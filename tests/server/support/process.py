@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["PASSWORD", "ServerProcess", "init", "pytupli_server"]
 

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
-from pytupli_registry.server.database.engine import WRITES, Database
+from pytupli_registry.server.database.engine import WRITES, Database, translated
 
 __all__ = ["MigrationState", "configuration", "is_empty", "migrating", "migration_state", "upgrade"]
 
@@ -78,8 +78,11 @@ def migrating(database: Database) -> Iterator[Connection]:
 
     SQLite changes a column by making the table anew, which would delete everything that refers to it:
     foreign keys are off meanwhile and checked before the end.
+
+    Raises:
+        Unavailable: the database does not answer.
     """
-    with database.engine.connect() as plain:
+    with translated(), database.engine.connect() as plain:
         connection = plain.execution_options(**{WRITES: True})
         if database.is_sqlite:
             connection.detach()  # closed at the end: no other user may get it with foreign keys off

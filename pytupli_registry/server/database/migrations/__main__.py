@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alembic import command
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
 from pytupli_registry.server.database.engine import Database
 from pytupli_registry.server.database.migrations import configuration, migrating, upgrade
@@ -20,14 +20,11 @@ def _write(message: str) -> None:
             number = len(list(ScriptDirectory.from_config(configuration()).walk_revisions())) + 1
             if number > 1:
                 upgrade(connection)
-            revision = command.revision(
-                configuration(connection), message, autogenerate=True, rev_id=f"{number:04d}"
-            )
+            config = configuration(connection)
+            written = command.revision(config, message, autogenerate=True, rev_id=f"{number:04d}")
         database.dispose()
-    _importable(Path(revision.path))
-
-
-def _importable(path: Path) -> None:
+    assert isinstance(written, Script)  # noqa: S101 - one was asked for
+    path = Path(written.path)
     path.rename(path.with_name(f"v{path.name}"))  # a module's name does not begin with a digit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
@@ -15,6 +16,8 @@ from pytupli_registry.server.services.lfs.grants import UploadGrant
 from pytupli_registry.server.services.permissions import Caller
 
 __all__ = ["check_upload", "has_blob", "published"]
+
+PUBLISHED_AT_ONCE = 8
 
 
 def has_blob(hub: Hub, repository_id: int, sha256: str, size: int) -> bool:
@@ -47,9 +50,15 @@ def published(hub: Hub, grant: UploadGrant, uploads: Collection[Staged]) -> Iter
         StorageFull, StoreUnavailable, Unavailable: they cannot be kept.
     """
     sizes = {staged.sha256: staged.size for staged in uploads}
-    for staged in uploads:
-        staged.publish(blob_key(staged.sha256))
+    _publish(uploads)
     with hub.database.write() as session:
         caller = grant.check(session)
         adopt(session, hub, sizes, repository_id=grant.repository_id, user_id=grant.user_id)
         yield session, caller
+
+
+def _publish(uploads: Collection[Staged]) -> None:
+    # Each waits for the disk or the cloud, so together they take little longer than one.
+    with ThreadPoolExecutor(min(PUBLISHED_AT_ONCE, max(1, len(uploads)))) as threads:
+        for _ in threads.map(lambda staged: staged.publish(blob_key(staged.sha256)), uploads):
+            pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Self
 
 from sqlalchemy.orm import Session
@@ -111,15 +111,15 @@ class Batch:
         covered = []
         for xorb_hash, moves in sorted((hash_text(xorb), moves) for xorb, moves in self._moves.items()):
             xorb = session.get(Xorb, (self._grant.user_id, xorb_hash), with_for_update=True)
-            if xorb is not None and _note(session, caller, xorb, moves.runs):
+            if xorb is not None and _note(session, caller, xorb, moves.runs, self._sources.readable):
                 covered.append(xorb_hash)
         return covered
 
 
-def _note(session: Session, caller: Caller, xorb: Xorb, runs: list[Run]) -> bool:
-    before = chunk_map(session, caller, xorb)
+def _note(session: Session, caller: Caller, xorb: Xorb, runs: list[Run], readable: dict[str, bool]) -> bool:
+    before = chunk_map(session, caller, xorb, readable=readable)
     chunks = ChunkMap(xorb.lengths, [*before.runs, *runs], xorb_key(xorb.user_id, xorb.hash))
-    xorb.segments = [list(astuple(run)) for run in chunks.runs]
+    xorb.segments = [[run.first, run.end, run.sha256, run.offset] for run in chunks.runs]
     xorb.stored = xorb.stored and not chunks.is_covered
     xorb.touched_at = now()
     return not xorb.stored

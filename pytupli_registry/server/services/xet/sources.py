@@ -35,13 +35,16 @@ class Sources:
     Args:
         hub: the Hub.
         grant: who uploads; it is checked whenever something is looked up.
+
+    Attributes:
+        readable: what is known of blobs: whether the user may read them.
     """
 
     def __init__(self, hub: Hub, grant: UploadGrant) -> None:
         self._hub = hub
         self._grant = grant
         self._maps: OrderedDict[XetHash, ChunkMap] = OrderedDict()
-        self._readable: dict[str, bool] = {}
+        self.readable: dict[str, bool] = {}
 
     def places(self, part: ChunkRange) -> list[Place]:
         """Return where the chunks of a range are.
@@ -94,7 +97,7 @@ class Sources:
         for xorb in xorbs:
             self._maps.pop(xorb, None)
         for sha256 in blobs:
-            self._readable.pop(sha256, None)
+            self.readable.pop(sha256, None)
 
     def _map(self, xorb_hash: XetHash) -> ChunkMap:
         known = self._maps.get(xorb_hash)
@@ -108,11 +111,11 @@ class Sources:
         return chunks
 
     def _looked_up(self, xorb_hash: str) -> ChunkMap:
-        if len(self._readable) > BLOBS:
-            self._readable.clear()
+        if len(self.readable) > BLOBS:
+            self.readable.clear()
         with self._hub.database.read() as session:
             caller = self._grant.check(session)
             xorb = session.get(Xorb, (self._grant.user_id, xorb_hash))
             if xorb is None:
                 raise MissingChunks(xorb_hash)
-            return chunk_map(session, caller, xorb, readable=self._readable)
+            return chunk_map(session, caller, xorb, readable=self.readable)

@@ -23,6 +23,7 @@ __all__ = ["MAX_SHARD_BYTES", "ChunkRange", "Shard", "ShardFile"]
 
 # The client begins another shard at 64 MiB; one file's records may go beyond.
 MAX_SHARD_BYTES = 128 << 20
+MAX_FILES = 100_000
 
 MARK = b"HFRepoMetaData\x00Ui\x67Ej{\x81W\x83\xa5\xbd\xd9\\\xcd\xd1J\xa9"
 VERSION = 2
@@ -92,7 +93,7 @@ class Shard:
     def files(self) -> Iterator[ShardFile]:
         """Give the files in order; every range of a file was checked when it is given."""
         position = RECORD_SIZE
-        while True:
+        for _ in range(MAX_FILES + 1):
             self._stream.seek(position)
             file_hash, flags, count, _ = FILE.unpack(self._record())
             if file_hash == LIST_END:
@@ -105,6 +106,7 @@ class Shard:
             sha256 = self._sha256(after) if flags & HAS_SHA256 else None
             yield ShardFile(XetHash(file_hash), sha256, size, ranges_at, count)
             position = after + (RECORD_SIZE if flags & HAS_SHA256 else 0)
+        raise XetFormatError(f"The shard has more than {MAX_FILES} files. Upload fewer at a time.")
 
     def ranges(self, file: ShardFile) -> Iterator[ChunkRange]:
         """Give the chunk ranges of which a file of this shard is made, in order."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytupli_registry.server.wire.xet.errors import XetFormatError
 from pytupli_registry.server.wire.xet.hashes import hash_text, parse_hash
-from pytupli_registry.server.wire.xet.shard import ChunkRange, Shard
+from pytupli_registry.server.wire.xet.shard import MAX_FILES, ChunkRange, Shard
 from pytupli_registry.server.wire.xet.xorb import XorbUnpacker
 from tests.server.support.xet_formats import LIST_END, SHARD_HEADER, SHARD_MARK, file_records
 
@@ -120,3 +120,13 @@ def test_a_file_of_many_ranges_is_read_in_bounded_memory():
     tracemalloc.stop()
     assert file.size == 250_000
     assert peak < 1 << 20
+
+
+@pytest.mark.parametrize("count", [MAX_FILES, MAX_FILES + 1])
+def test_files_are_counted(count):
+    body = SHARD_HEADER + file_records([]) * count + LIST_END
+    if count <= MAX_FILES:
+        assert sum(1 for _ in Shard(io.BytesIO(body)).files()) == count
+    else:
+        with pytest.raises(XetFormatError, match="fewer at a time"):
+            list(Shard(io.BytesIO(body)).files())
