@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,6 +35,8 @@ _REPO_WITHOUT_OWNER = re.compile(
 )
 _NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]+")
 _LONGEST_HEADER = 1000
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def create_app(hub: Hub) -> ASGIApp:
@@ -64,6 +67,12 @@ async def _running(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
+def _has_plain_host(scope: Scope) -> bool:
+    # URLs in answers begin with it, and what is none ends in errors of the framework.
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) <= 1 and all(_HOST.fullmatch(host) for host in hosts)
+
+
 class _RawPaths:
     """Lets routes match the path as it was sent, so that a quoted slash stays inside its segment."""
 
@@ -73,10 +82,18 @@ class _RawPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if not _has_plain_host(scope):
+                await JSONResponse({"error": "The Host header names no host."}, 400)(scope, receive, send)
+                return
             path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace").partition("?")[0]
             if self._prefix != "/" and path.startswith(self._prefix + "/"):
                 path = path[len(self._prefix) :]  # a proxy that does not take the prefix away
-            scope = {**scope, "path": _PLAIN_REF.sub(r"/\1/refs%2F\2%2F\3", path), "root_path": ""}
+            scope = {
+                **scope,
+                "path": _PLAIN_REF.sub(r"/\1/refs%2F\2%2F\3", path),
+                "query_string": quote(scope["query_string"], safe=_PRINTABLE).encode("ascii"),
+                "root_path": "",
+            }
         await self.app(scope, receive, send)
 
 
@@ -112,13 +129,31 @@ async def _answer_hub_error(request: Request, error: Exception) -> Response:
 
 async def _answer_moved(request: Request, error: Exception) -> Response:
     assert isinstance(error, Moved)  # noqa: S101
+    path = _moved_path(request.scope["path"], error)
+    if path is None:  # the old name stood in the body: there is no other address to send the client to
+        return error_response(request, 404, f"{error.message} Use its new name.", code="RepoNotFound")
     # Without a host, since clients follow such redirects only; old clients take the path as it stands.
-    path, query = request.scope["path"], request.url.query
-    place = path.lower().index(f"/{quote(error.old)}".lower()) + 1
-    moved = path[:place] + quote(error.new) + path[place + len(quote(error.old)) :]
+    query = request.url.query
     prefix = urlsplit(request.app.state.hub.settings.public_url or "").path
-    location = f"{prefix}{moved}" + (f"?{query}" if query else "")
+    location = f"{prefix}{path}" + (f"?{query}" if query else "")
     return error_response(request, 307, error.message, headers={"Location": location})
+
+
+def _quoted_alike(path: str) -> str:
+    """Return a path with nothing quoted but what has to be: ``/%61cme`` is ``/acme``."""
+    return "/".join(quote(unquote(segment), safe="") for segment in path.split("/"))
+
+
+def _moved_path(path: str, moved: Moved) -> str | None:
+    """Return the path with the new name instead of the old one, or None if that is not in it."""
+    segments = path.split("/")
+    named = [unquote(segment).lower() for segment in segments]
+    owner, name = moved.old.lower().split("/")
+    for place, pair in enumerate(pairwise(named)):
+        if pair in ((owner, name), (owner, f"{name}.git")):
+            suffix = ".git" if pair[1].endswith(".git") else ""
+            return "/".join([*segments[:place], quote(moved.new) + suffix, *segments[place + 2 :]])
+    return None
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:

@@ -10,6 +10,12 @@ __all__ = ["LARGEST_HELD_BODY", "BodyLimit"]
 LARGEST_HELD_BODY = 16 << 20
 _TOO_LARGE = 413
 
+# A body of three bytes a value would take fifty times its size in memory, and all of it before anybody is asked
+# who they are. The largest that clients send is the end of a multipart upload: 100,000 parts.
+MOST_VALUES = 350_000
+_BETWEEN_VALUES = (b",", b"[", b"{")
+TEXTS = ("/api/validate-yaml",)  # one long text, which may hold as many of these as it likes
+
 # These read their bodies piece by piece and know limits of their own.
 STREAMED = (
     "/commit/{revision}",
@@ -43,14 +49,22 @@ class _Limited:
         self._scope = scope
         self._receive = receive
         self._left = LARGEST_HELD_BODY
+        self._values_left = MOST_VALUES
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0 and not self._is_streamed():
-            raise HTTPException(_TOO_LARGE, f"The body is larger than {LARGEST_HELD_BODY:,} bytes.")
+        if not self._is_of(STREAMED):
+            self._count(message.get("body", b""))
         return message
 
-    def _is_streamed(self) -> bool:
+    def _count(self, body: bytes) -> None:
+        self._left -= len(body)
+        self._values_left -= sum(map(body.count, _BETWEEN_VALUES))
+        if self._left < 0:
+            raise HTTPException(_TOO_LARGE, f"The body is larger than {LARGEST_HELD_BODY:,} bytes.")
+        if self._values_left < 0 and not self._is_of(TEXTS):
+            raise HTTPException(_TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
+
+    def _is_of(self, routes: tuple[str, ...]) -> bool:
         route: str = getattr(self._scope.get("route"), "path", "")
-        return any(part in route for part in STREAMED)
+        return any(part in route for part in routes)

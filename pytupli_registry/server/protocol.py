@@ -8,6 +8,8 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from pytupli_registry.server.zero_copy import EXTENSIONS, sending_files
+
 __all__ = ["LARGEST_HEAD", "HubProtocol"]
 
 LARGEST_HEAD = 64 << 10
@@ -25,6 +27,7 @@ class HubProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **named)
+        self.app = sending_files(self.app, self)
         self._unparsed = 0  # bytes since the parser last gave something away; it keeps unfinished headers
         self._head_complete = False
         self._head_timer: asyncio.TimerHandle | None = None
@@ -63,6 +66,8 @@ class HubProtocol(HttpToolsProtocol):
         """A head begins."""
         self._head_complete = False
         super().on_message_begin()
+        if self.scheme == "http":  # with TLS the kernel does not know what to write
+            self.scope["extensions"] = EXTENSIONS
 
     def on_headers_complete(self) -> None:
         """A head is complete."""

@@ -17,7 +17,7 @@ from pytupli_registry.server.protocol import HubProtocol
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.maintenance.errors import MaintenanceError
 
-__all__ = ["HubServer", "listen", "serve", "url_of"]
+__all__ = ["HubServer", "listen", "run", "serve", "url_of"]
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # longer than proxies keep idle connections, so that they never write into a closing one
@@ -88,7 +88,11 @@ def serve(hub: Hub, listener: socket.socket, on_ready: Callable[[], None] = lamb
 
     A second SIGINT ends it at once.
     """
-    server = HubServer(hub, on_ready)
+    run(HubServer(hub, on_ready), listener)
+
+
+def run(server: HubServer, listener: socket.socket) -> None:
+    """Run a server that was made before, as :func:`serve` does."""
     with _signals_that_only_stop(), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve([listener]))
 

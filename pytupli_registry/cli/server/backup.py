@@ -8,7 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument, opened, show_damages
-from pytupli_registry.server.services.maintenance.backup.taking import take_backup
 
 __all__ = ["command"]
 
@@ -25,7 +24,12 @@ __all__ = ["command"]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, directory: Path, target: Path, keep: int | None, *, no_objects: bool) -> None:
-    """Copy the Hub in DIR to TARGET; what is there already is not copied again. Exits with 1 on damage."""
+    """Copy a Hub while it runs.
+
+    What is in TARGET already is not copied again. Exits with 1 if something was damaged.
+    """
+    from pytupli_registry.server.services.maintenance.backup.taking import take_backup  # noqa: PLC0415 - lazy, for a fast `--help`
+
     output = ctx.ensure_object(Output)
     with opened(directory) as hub, output.progress("Blobs") as advance:
         report = take_backup(hub, target, keep=keep, with_objects=not no_objects, progress=advance)

@@ -8,7 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument, opened
-from pytupli_registry.server.services.maintenance.fsck.check import check_hub
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +25,12 @@ DAMAGED = 1
 @json_option
 @click.pass_context
 def command(ctx: click.Context, directory: Path, *, deep: bool) -> None:
-    """Check a Hub, which may be in use. Exits with 1 if there is damage."""
+    """Check that everything is there, and right.
+
+    The server may run meanwhile. Exits with 1 if there is damage.
+    """
+    from pytupli_registry.server.services.maintenance.fsck.check import check_hub  # noqa: PLC0415 - lazy, for a fast `--help`
+
     output = ctx.ensure_object(Output)
     with opened(directory) as hub, output.progress("Repositories and blobs") as advance:
         findings = check_hub(hub, deep=deep, progress=advance)

@@ -8,7 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument, opened
-from pytupli_registry.server.services.maintenance.gc.collection import collect_garbage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +27,12 @@ __all__ = ["command"]
 @json_option
 @click.pass_obj
 def command(output: Output, directory: Path, grace: int | None, *, dry_run: bool) -> None:
-    """Remove what nothing refers to any more; the server may run meanwhile."""
+    """Remove what nothing refers to any more.
+
+    The server may run meanwhile.
+    """
+    from pytupli_registry.server.services.maintenance.gc.collection import collect_garbage  # noqa: PLC0415 - lazy, for a fast `--help`
+
     with opened(directory) as hub, output.progress("Repositories") as advance:
         report = collect_garbage(hub, grace_s=grace, dry_run=dry_run, progress=advance)
     if output.document(report):

@@ -9,7 +9,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument
-from pytupli_registry.server.services.maintenance.creation import FirstAdmin, create_hub
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +38,12 @@ def command(
     objects_url: str | None,
     public_url: str | None,
 ) -> None:
-    """Make a Hub in DIR, which is missing or empty, and its first administrator."""
+    """Make a Hub and its first administrator.
+
+    DIR is missing or empty.
+    """
+    from pytupli_registry.server.services.maintenance.creation import FirstAdmin, create_hub  # noqa: PLC0415 - lazy, for a fast `--help`
+
     name = admin or click.prompt("Name of the first administrator", err=True)
     first = FirstAdmin(name, _password(from_stdin=password_stdin), wants_token=token)
     chosen = {"database_url": database_url, "objects_url": objects_url, "public_url": public_url}

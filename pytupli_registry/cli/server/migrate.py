@@ -8,8 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument
-from pytupli_registry.server.services.maintenance.migration import migrate
-from pytupli_registry.server.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +20,13 @@ __all__ = ["command"]
 @json_option
 @click.pass_obj
 def command(output: Output, directory: Path) -> None:
-    """Run the migrations that the database waits for; an SQLite file is copied first."""
+    """Bring the database to this version of the server.
+
+    A copy of an SQLite file is made first. Stop servers of the older version before.
+    """
+    from pytupli_registry.server.services.maintenance.migration import migrate  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.server.settings import Settings  # noqa: PLC0415 - lazy, for a fast `--help`
+
     report = migrate(Settings.load(directory))
     if output.document(report):
         return

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytupli_registry.server.services.hub import Hub
-from pytupli_registry.server.services.maintenance.state import check_schema
-from pytupli_registry.server.settings import Settings
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytupli_registry.server.services.hub import Hub
     from pytupli_registry.server.services.maintenance.backup.blobs import Copied
+    from pytupli_registry.server.settings import Settings
 
 __all__ = ["directory_argument", "opened", "show_damages"]
 
@@ -31,6 +29,10 @@ def opened(directory: Path, settings: Settings | None = None) -> Iterator[Hub]:
         MaintenanceError: its database is of another version.
         Unavailable: its database does not answer.
     """
+    from pytupli_registry.server.services.hub import Hub  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.server.services.maintenance.state import check_schema  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.server.settings import Settings  # noqa: PLC0415 - lazy, for a fast `--help`
+
     hub = Hub.open(settings or Settings.load(directory))
     try:
         check_schema(hub.database, directory)

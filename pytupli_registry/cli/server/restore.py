@@ -8,7 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument, show_damages
-from pytupli_registry.server.services.maintenance.backup.restoring import restore_backup
 
 __all__ = ["command"]
 
@@ -46,7 +45,12 @@ def command(
     *,
     local: bool,
 ) -> None:
-    """Make a Hub in DIR, which is missing or empty, out of the backup in TARGET."""
+    """Make a Hub out of a backup.
+
+    DIR is missing or empty; database and objects may be of another kind than they were.
+    """
+    from pytupli_registry.server.services.maintenance.backup.restoring import restore_backup  # noqa: PLC0415 - lazy, for a fast `--help`
+
     output = ctx.ensure_object(Output)
     chosen = {"database_url": database_url, "objects_url": objects_url, "objects_options": _read(options)}
     given = {name: value for name, value in chosen.items() if value}

@@ -8,10 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option
 from pytupli_registry.cli.server.options import directory_argument, opened
-from pytupli_registry.server.observability.logs import configure_logs
-from pytupli_registry.server.services.maintenance.locks import running
-from pytupli_registry.server.serving import listen, serve, url_of
-from pytupli_registry.server.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +24,15 @@ __all__ = ["command"]
 @json_option
 @click.pass_obj
 def command(output: Output, directory: Path, host: str, port: int) -> None:
-    """Serve the Hub in DIR until it is interrupted (SIGINT, SIGTERM)."""
+    """Serve a Hub until SIGINT or SIGTERM.
+
+    Requests that are running may finish; a second SIGINT ends it at once.
+    """
+    from pytupli_registry.server.observability.logs import configure_logs  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.server.services.maintenance.locks import running  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.server.serving import listen, serve, url_of  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.server.settings import Settings  # noqa: PLC0415 - lazy, for a fast `--help`
+
     settings = Settings.load(directory)
     configure_logs(settings)
     with opened(directory, settings) as hub, running(settings.directory):

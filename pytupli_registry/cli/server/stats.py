@@ -8,7 +8,6 @@ import click
 
 from pytupli_registry.cli.output import Output, json_option, plain
 from pytupli_registry.cli.server.options import directory_argument, opened
-from pytupli_registry.server.services.maintenance.statistics import count_hub
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +21,8 @@ __all__ = ["command"]
 @click.pass_obj
 def command(output: Output, directory: Path) -> None:
     """Count users, repositories, blobs and bytes."""
+    from pytupli_registry.server.services.maintenance.statistics import count_hub  # noqa: PLC0415 - lazy, for a fast `--help`
+
     with opened(directory) as hub:
         statistics = count_hub(hub)
     if output.document(statistics):

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Base
@@ -195,6 +195,8 @@ def translated() -> Iterator[None]:
     Raises:
         StorageFull: its disk is full.
         Unavailable: it does not answer, or is busy.
+        Conflict: a row that is referred to has gone meanwhile, or one of the same name has come.
+        BadRequest: a value that it does not take, and that was not looked at before.
     """
     try:
         yield
@@ -207,6 +209,10 @@ def translated() -> Iterator[None]:
         if any(sign in str(error.orig) for sign in DISK_FULL):
             raise StorageFull("The Hub's disk is full. Nothing was changed.") from error
         raise Unavailable("The database does not answer. Try again in a moment.") from error
+    except IntegrityError as error:
+        raise Conflict("Something that this needs was changed at the same time. Try again.") from error
+    except (DataError, UnicodeEncodeError) as error:  # NUL, halves of surrogate pairs
+        raise BadRequest("A text or a number in the request is none that a database keeps.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("The connection to the database was lost. Try again in a moment.") from error

@@ -11,9 +11,6 @@ from pytupli_registry.server.objects.store import BLOCK
 __all__ = ["FileBlocks"]
 
 
-_WITHOUT_WAITING: int = getattr(os, "RWF_NOWAIT", 0)  # Linux
-
-
 class FileBlocks(Iterator[bytes]):
     """Reads part of an open file, which it owns; one that is dropped half-way closes it too.
 
@@ -50,20 +47,6 @@ class FileBlocks(Iterator[bytes]):
     def fileno(self) -> int:
         """Return the file's descriptor, for ``sendfile``; it is closed with this."""
         return self._handle
-
-    def at_once(self) -> bytes | bytearray | None:
-        """Return all that remains if the system has it in memory, else None; never waits for the disk."""
-        if not _WITHOUT_WAITING:
-            return None
-        block = bytearray(self.remaining)
-        try:
-            complete = os.preadv(self._handle, [block], self._position, _WITHOUT_WAITING) == len(block)
-        except OSError:  # it would wait, or the file system cannot tell
-            return None
-        if not complete:
-            return None
-        self.close()
-        return block
 
     def close(self) -> None:
         """Close the file; nothing more is read."""

@@ -46,5 +46,7 @@ def configure_logs(settings: Settings, stream: TextIO = sys.stderr) -> None:
 
 def _rendering(log_format: str) -> tuple[Processor, ...]:
     if log_format == "console":
-        return (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
+        # Not the default formatter of tracebacks: it shows local variables, tokens among them.
+        plain = structlog.dev.plain_traceback
+        return (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),)
     return (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str))

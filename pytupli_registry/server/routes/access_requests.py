@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, RepoOf, Segment
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor
@@ -22,10 +22,20 @@ PLACE = "/api/{family}/{namespace}/{name}/user-access-request"
 Answer = Line | bool | int | None
 
 
+MOST_FIELDS = 100
+
+
+def _few(fields: object) -> object:
+    # Before each of them is looked at: an error for every one of a million would fill the memory.
+    if isinstance(fields, dict) and len(fields) > MOST_FIELDS:
+        raise ValueError(f"at most {MOST_FIELDS} answers are taken")
+    return fields
+
+
 class AskedFor(BaseModel):
     """The answers to what the repository's owners want to know."""
 
-    fields: dict[Line, Answer] = Field(default_factory=dict, max_length=100)
+    fields: Annotated[dict[Line, Answer], BeforeValidator(_few)] = Field(default_factory=dict)
 
 
 class Decision(BaseModel):

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from pytupli_registry.server.errors import BadRequest, TooLarge
 from pytupli_registry.server.wire.card import Card, plain_lines, read_card
+from pytupli_registry.server.wire.json_text import without_strings
 from pytupli_registry.server.wire.names import RepoType
 
 router = APIRouter(tags=["cards"])
 
 LARGEST = 17 << 20
+LARGEST_FRAME = 64 << 10  # what is left of the body without its texts
 
 
 class CardBody(BaseModel):
@@ -60,6 +62,8 @@ async def validate_yaml(request: Request) -> Response:
 
 
 def _checked(body: bytes) -> Card:
+    if len(without_strings(body)) > LARGEST_FRAME:
+        raise BadRequest("The body must be JSON with the members content and repoType, and nothing else.")
     try:
         asked = CardBody.model_validate_json(body)
     except ValidationError as error:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from anyio import to_thread
 from fastapi.responses import Response
 
-from pytupli_registry.server.objects.blocks import FileBlocks
 from pytupli_registry.server.routes.sending import BlocksResponse
 from pytupli_registry.server.services.blobs import blob_key
 from pytupli_registry.server.services.downloads import Download
@@ -38,7 +37,6 @@ TEXT_SUFFIXES = (
     ".gitattributes",
     ".gitignore",
 )
-AT_ONCE = 256 << 10  # bytes that are read and sent in one piece, if no disk has to be waited for
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -140,8 +138,6 @@ async def _bytes(hub: Hub, file: File, part: ByteRange, status: int, headers: Ra
         content = await _small_content(hub, file)
         return _Ready(status, headers, content[part.start : part.end])
     blocks = await _blocks(hub, file.sha256, part)
-    if part.length <= AT_ONCE and isinstance(blocks, FileBlocks) and (block := blocks.at_once()) is not None:
-        return _Ready(status, headers, memoryview(block))
     response = BlocksResponse(blocks, status, {})
     response.raw_headers = headers
     return response
@@ -166,7 +162,7 @@ async def _blocks(hub: Hub, sha256: str, part: ByteRange) -> Iterator[bytes]:
 class _Ready(Response):
     """An answer of which everything is encoded already."""
 
-    def __init__(self, status: int, headers: RawHeaders, body: bytes | memoryview = b"") -> None:
+    def __init__(self, status: int, headers: RawHeaders, body: bytes = b"") -> None:
         self.status_code = status
         self.raw_headers = headers
         self.body = body

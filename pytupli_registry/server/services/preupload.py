@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.services.files import content_of, files_of
 from pytupli_registry.server.services.trees import entry_at
 
@@ -19,6 +20,8 @@ __all__ = ["Advice", "Candidate", "advise"]
 
 LARGE = 10 << 20  # the Hub's own limit for files inside git
 LONGEST_PATTERNS = 1 << 20
+MOST_PATTERNS = 1000
+LONGEST_PATTERN = 200
 TEXT_CONTROLS = b"\t\n\r\f\b\x1b"
 
 
@@ -100,7 +103,18 @@ def _is_binary(sample: bytes) -> bool:
 
 def _large_patterns(attributes: str) -> list[str]:
     lines = (line.split() for line in attributes.splitlines())
-    return [words[0] for words in lines if "filter=lfs" in words[1:]]
+    patterns = [words[0] for words in lines if "filter=lfs" in words[1:]]
+    _check_patterns(patterns)
+    return patterns
+
+
+def _check_patterns(patterns: Sequence[str]) -> None:
+    # Every file of a request is compared with every pattern.
+    if len(patterns) > MOST_PATTERNS or any(len(pattern) > LONGEST_PATTERN for pattern in patterns):
+        raise BadRequest(
+            f".gitignore and .gitattributes have at most {MOST_PATTERNS} patterns of {LONGEST_PATTERN} "
+            "characters each here."
+        )
 
 
 class _Patterns:
@@ -109,6 +123,7 @@ class _Patterns:
     def __init__(self, text: str) -> None:
         lines = (line.rstrip() for line in text.splitlines())
         self._lines = [line for line in lines if line and not line.startswith("#")]
+        _check_patterns(self._lines)
 
     def match(self, path: str) -> bool:
         ignored = False

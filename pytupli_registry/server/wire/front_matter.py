@@ -45,7 +45,8 @@ def clean(text: str) -> str:
 
 def yaml_block(text: str) -> str | None:
     """Return what stands between the two lines of dashes; None where there is no such block."""
-    found = _BLOCK.match(text.removeprefix("\ufeff"))
+    # The expression looks at every line, and nobody else gets to do anything meanwhile.
+    found = _BLOCK.match(text.removeprefix("\ufeff")[: 2 * LARGEST])
     return found[1] if found else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytupli_registry.server.wire.front_matter import clean
 
-__all__ = ["JsonTextError", "cleaned", "read_object"]
+__all__ = ["JsonTextError", "cleaned", "read_object", "without_strings"]
 
 _DEEPEST = 64
 # What is left of a file when its strings are taken out says how many values it has; Minari keeps spaces, which may
@@ -22,13 +22,18 @@ class JsonTextError(ValueError):
     """The text is no JSON object, or more than the server reads."""
 
 
+def without_strings(content: bytes) -> bytes:
+    """Return what is left of JSON when its strings are taken out; fast, whatever ``content`` is."""
+    return _STRING.sub(b"", content)
+
+
 def read_object(content: bytes) -> dict[str, Any]:
     """Return a JSON object, as every client reads it: UTF-8 without a byte order mark.
 
     Raises:
         JsonTextError: it is none.
     """
-    structure = _STRING.sub(b"", content)
+    structure = without_strings(content)
     if len(structure) > _MOST_STRUCTURE or _depth(structure) > _DEEPEST:
         raise JsonTextError("it holds more values, or more levels, than the server reads")
     try:

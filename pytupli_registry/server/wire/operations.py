@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytupli_registry.server.errors import BadRequest, TooLarge, Unprocessable
+from pytupli_registry.server.wire.json_text import without_strings
 from pytupli_registry.server.wire.names import COMMIT_ID, check_path
 
 __all__ = ["CommitHeader", "CommitLines", "DeletePath", "Operation", "PutFile", "PutLargeFile"]
@@ -81,6 +82,7 @@ class CommitLines:
         self._pending = bytearray()
         self._searched = 0
         self._operations = 0
+        self._blank_lines = 0
 
     def feed(self, block: bytes) -> Iterator[Operation]:
         """Yield the operations of the lines that ``block`` completes.
@@ -116,6 +118,9 @@ class CommitLines:
 
     def _read(self, line: bytes) -> Iterator[Operation]:
         if not line.strip():
+            self._blank_lines += 1
+            if self._blank_lines > self._max_operations:
+                raise BadRequest("The commit consists of blank lines.")
             return
         key, value = _parsed(line)
         if self.header is None:
@@ -166,6 +171,8 @@ class CommitLines:
 
 
 def _parsed(line: bytes) -> tuple[str, dict[str, Any]]:
+    if len(line) > LONGEST_PLAIN_LINE and len(without_strings(line)) > LONGEST_PLAIN_LINE:
+        raise BadRequest("A line of the commit holds more values than any operation has.")
     try:
         said = json.loads(line)
     except (ValueError, RecursionError) as error:

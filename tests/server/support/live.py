@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 from huggingface_hub import HfApi
 from pydantic import SecretStr
@@ -53,6 +55,12 @@ class LiveHub:
             "fsync": False,
         }
         self.settings = Settings(**{"directory": directory, **defaults, **settings})
+        # structlog's defaults show the local variables of every traceback, which takes seconds.
+        plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(
+            processors=[structlog.processors.add_log_level, plain],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        )
         self.hub = Hub.open(self.settings)
         Base.metadata.create_all(self.hub.database.engine)
         self.people: dict[str, Person] = {}

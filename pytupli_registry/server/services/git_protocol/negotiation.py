@@ -57,14 +57,14 @@ class History:
 
     def nearest(self, oids: Iterable[str], depth: int) -> set[str]:
         """Return each of ``oids`` with the commits before it, ``depth`` of them together."""
-        steps_left: dict[str, int] = {}
-        for tip in oids:
-            oid: str | None = tip
-            left = depth
-            while oid is not None and left > steps_left.get(oid, 0):
-                steps_left[oid] = left
-                oid, left = self._parents[oid], left - 1
-        return set(steps_left)
+        # All at once and step by step, so that every commit is looked at once, however many are named.
+        seen: set[str] = set()
+        level = set(oids)
+        while level and depth:
+            seen |= level
+            level = {parent for oid in level if (parent := self._parents[oid]) is not None} - seen
+            depth -= 1
+        return seen
 
     def _walk(self, oids: Iterable[str], stop: frozenset[str]) -> set[str]:
         seen: set[str] = set()
@@ -122,7 +122,7 @@ def select_commits(history: History, request: FetchRequest) -> Selection:
         shallow=sorted(edges - there),
         unshallow=sorted((there & wanted) - edges) if request.depth is not None else [],
         edges=edges,
-        enough=bool(common) and all(_leads_to(history, want, known) for want in request.wants),
+        enough=bool(common) and _all_lead_to(history, request.wants, known),
     )
 
 
@@ -140,10 +140,15 @@ def _deepened(
     return wanted, frozenset(oid for oid, parent in ends if parent is not None and parent not in wanted)
 
 
-def _leads_to(history: History, oid: str, known: set[str]) -> bool:
-    step: str | None = oid
-    while step is not None:
-        if step in known:
-            return True
-        step = history.parent(step)
-    return False
+def _all_lead_to(history: History, oids: Iterable[str], known: set[str]) -> bool:
+    leading = set(known)
+    for oid in oids:
+        step: str | None = oid
+        passed: list[str] = []
+        while step is not None and step not in leading:
+            passed.append(step)
+            step = history.parent(step)
+        if step is None:
+            return False
+        leading.update(passed)
+    return True
