@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pytupli_registry.server.errors import HubError, Moved
+from pytupli_registry.server.errors import HubError, Moved, NotImplementedHere
 from pytupli_registry.server.observability.watching import watched
 from pytupli_registry.server.routes import ROUTERS
 from pytupli_registry.server.routes.resolve import FilesFirst
@@ -36,7 +36,6 @@ _REPO_WITHOUT_OWNER = re.compile(
 _NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]+")
 _LONGEST_HEADER = 1000
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def create_app(hub: Hub) -> ASGIApp:
@@ -91,7 +90,6 @@ class _RawPaths:
             scope = {
                 **scope,
                 "path": _PLAIN_REF.sub(r"/\1/refs%2F\2%2F\3", path),
-                "query_string": quote(scope["query_string"], safe=_PRINTABLE).encode("ascii"),
                 "root_path": "",
             }
         await self.app(scope, receive, send)
@@ -120,7 +118,8 @@ async def _answer_own_error(request: Request, error: HubError) -> Response:
 
 async def _answer_hub_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HubError)  # noqa: S101 - registered for nothing else
-    if error.status >= 500:  # what the message hides (its cause) belongs into the log
+    if error.status >= 500 and not isinstance(error, NotImplementedHere):
+        # What the message hides (its cause) belongs into the log.
         request.state.failure = error
     return error_response(
         request, error.status, error.message, code=error.code, headers=error.headers, fields=error.fields
@@ -137,11 +136,6 @@ async def _answer_moved(request: Request, error: Exception) -> Response:
     prefix = urlsplit(request.app.state.hub.settings.public_url or "").path
     location = f"{prefix}{path}" + (f"?{query}" if query else "")
     return error_response(request, 307, error.message, headers={"Location": location})
-
-
-def _quoted_alike(path: str) -> str:
-    """Return a path with nothing quoted but what has to be: ``/%61cme`` is ``/acme``."""
-    return "/".join(quote(unquote(segment), safe="") for segment in path.split("/"))
 
 
 def _moved_path(path: str, moved: Moved) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from enum import StrEnum
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
@@ -101,7 +100,7 @@ def bearer_token(authorization: str | None) -> str | None:
 def _basic_password(text: str) -> str:
     try:
         return base64.b64decode(text, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not ASCII, not base64, not UTF-8
         raise NotAuthenticated(INVALID_CREDENTIALS) from error
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
 
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 __all__ = ["EXTENSIONS", "sending_files"]
 
 ZERO_COPY = "http.response.zerocopysend"
-EXTENSIONS: dict[str, dict[str, Any]] = {ZERO_COPY: {}} if hasattr(os, "sendfile") else {}
+EXTENSIONS: dict[str, dict[object, object]] = {ZERO_COPY: {}} if hasattr(os, "sendfile") else {}
 CHUNK = 1 << 20  # bytes after which other connections have their turn
 _WITHOUT_WAITING: int = getattr(os, "RWF_NOWAIT", 0)  # Linux
 
@@ -25,7 +24,7 @@ def sending_files(app: ASGIApp, protocol: HttpToolsProtocol) -> ASGIApp:
     """Return ``app`` for one connection, able to send messages of the extension."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined] - so uvicorn calls applications
+        cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]  # uvicorn passes a method
 
         async def send_or_move(message: Message) -> None:
             if message["type"] != ZERO_COPY:
@@ -68,6 +67,8 @@ class _Transfer:
                 sent = await self._move(offset, min(count, CHUNK))
                 offset += sent
                 count -= sent
+                if count:
+                    await asyncio.sleep(0)
         finally:
             if self._own is not None:
                 os.close(self._own)
@@ -84,7 +85,6 @@ class _Transfer:
         try:
             if _is_in_memory(self._file, offset, count):
                 sent = os.sendfile(self._socket, self._file, offset, count)
-                await asyncio.sleep(0)
             else:
                 sent = await to_thread.run_sync(os.sendfile, self._duplicate(), self._file, offset, count)
         except BlockingIOError:

@@ -11,11 +11,19 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError, TimeoutError  # noqa: A004
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    TimeoutError,  # noqa: A004
+)
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Base
-from pytupli_registry.server.errors import BadRequest, StorageFull, Unavailable
+from pytupli_registry.server.errors import BadRequest, Conflict, StorageFull, Unavailable
 from pytupli_registry.server.settings import SettingsError
 
 __all__ = ["Database", "Session", "Version"]
@@ -204,15 +212,15 @@ def translated() -> Iterator[None]:
         raise Unavailable("The database is busy. Try again in a moment.") from error
     except (DataError, OverflowError, UnicodeEncodeError) as error:
         # A number beyond 64 bits, a NUL or half a surrogate pair in a text: nothing that a database keeps.
-        raise BadRequest("A number is too large, or a text contains characters that cannot be stored.") from error
+        raise BadRequest(
+            "A number is too large, or a text contains characters that cannot be stored."
+        ) from error
     except (OperationalError, InterfaceError) as error:
         if any(sign in str(error.orig) for sign in DISK_FULL):
             raise StorageFull("The Hub's disk is full. Nothing was changed.") from error
         raise Unavailable("The database does not answer. Try again in a moment.") from error
     except IntegrityError as error:
         raise Conflict("Something that this needs was changed at the same time. Try again.") from error
-    except (DataError, UnicodeEncodeError) as error:  # NUL, halves of surrogate pairs
-        raise BadRequest("A text or a number in the request is none that a database keeps.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("The connection to the database was lost. Try again in a moment.") from error

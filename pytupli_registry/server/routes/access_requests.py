@@ -20,8 +20,6 @@ router = APIRouter(tags=["access requests"])
 
 PLACE = "/api/{family}/{namespace}/{name}/user-access-request"
 Answer = Line | bool | int | None
-
-
 MOST_FIELDS = 100
 
 

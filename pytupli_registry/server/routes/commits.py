@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -80,7 +79,7 @@ def _action(revision: str, create_pr: str | None) -> Action:
 def _sample(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise BadRequest("A sample must be base64.") from error
 
 

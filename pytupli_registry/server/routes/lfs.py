@@ -165,6 +165,8 @@ def get_object(request: Request, hub: CurrentHub, oid: Oid, signature: Signature
         "Accept-Ranges": "bytes",
         "Content-Type": BINARY,
         "Content-Disposition": "attachment",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
         "ETag": f'"{oid}"',
     }
     if request.method == "HEAD":

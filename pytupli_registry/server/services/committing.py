@@ -114,7 +114,13 @@ class Committing:
             self._intake.take(operation)
         header = self._lines.header
         assert header is not None  # noqa: S101 - finish() of the lines raises without one
-        draft = Draft(check_title(header.summary), header.description, header.parent, self._intake.changes, frozenset(self._intake.replaced))
+        draft = Draft(
+            check_title(header.summary),
+            header.description,
+            header.parent,
+            self._intake.changes,
+            frozenset(self._intake.replaced),
+        )
         statistics.prepare(self._hub, self._repository_id, self._intake.changes)
         with self._hub.database.write() as session:
             repository = find(session, self._caller, self._repo_id, self._action)

@@ -55,6 +55,10 @@ def duplicate(
     """
     caller.writer()
     original = repositories.find(session, caller, source, Action.READ)
+    # Nobody deletes the original meanwhile, nor does gc take from it what will be the copy's, too.
+    held = select(Repository.id).where(Repository.id == original.id)
+    if session.scalar(held.with_for_update(read=True, key_share=True)) is None:
+        raise repositories.missing(source)
     copy = repositories.create(
         session, hub, caller, target, visibility=visibility or original.visibility, sdk=original.sdk
     )

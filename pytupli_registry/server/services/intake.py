@@ -134,7 +134,9 @@ def hold_contents(session: Session, repository_id: int, changes: Mapping[str, Ch
     Raises:
         Conflict: some are gone; the commit took longer than gc waits.
     """
-    kept = {change.oid for change in changes.values() if isinstance(change, SmallFile) and change.content is None}
+    kept = {
+        change.oid for change in changes.values() if isinstance(change, SmallFile) and change.content is None
+    }
     wanted = sorted(kept)
     stored: set[str] = set()
     for first in range(0, len(wanted), MANY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ LARGE = 10 << 20  # the Hub's own limit for files inside git
 LONGEST_PATTERNS = 1 << 20
 MOST_PATTERNS = 1000
 LONGEST_PATTERN = 200
+MOST_COMPARISONS = 2_000_000  # some seconds
+NONE = -1
 TEXT_CONTROLS = b"\t\n\r\f\b\x1b"
 
 
@@ -86,26 +89,27 @@ def _text_at(session: Session, hub: Hub, tree_oid: str, path: str) -> str:
     return content_of(session, entry.oid).decode("utf-8", "replace")
 
 
-def _is_large(candidate: Candidate, patterns: Iterable[str]) -> bool:
+def _is_large(candidate: Candidate, patterns: Iterable[_Pattern]) -> bool:
     if candidate.size == 0:
         return False
     if candidate.size > LARGE or _is_binary(candidate.sample):
         return True
-    name = candidate.path.rpartition("/")[2]
-    return any(
-        fnmatch.fnmatchcase(candidate.path if "/" in pattern else name, pattern) for pattern in patterns
-    )
+    return any(pattern.match(candidate.path) for pattern in patterns)
 
 
 def _is_binary(sample: bytes) -> bool:
     return any(byte < 32 and byte not in TEXT_CONTROLS for byte in sample)
 
 
-def _large_patterns(attributes: str) -> list[str]:
+def _large_patterns(attributes: str) -> list[_Pattern]:
     lines = (line.split() for line in attributes.splitlines())
     patterns = [words[0] for words in lines if "filter=lfs" in words[1:]]
     _check_patterns(patterns)
-    return patterns
+    expressions = [re.compile(fnmatch.translate(pattern)) for pattern in patterns]
+    return [
+        _Pattern(True, False, "/" in pattern, expression)
+        for pattern, expression in zip(patterns, expressions, strict=True)
+    ]
 
 
 def _check_patterns(patterns: Sequence[str]) -> None:
@@ -117,28 +121,65 @@ def _check_patterns(patterns: Sequence[str]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A line of a ``.gitignore``."""
+
+    ignores: bool
+    folders_only: bool
+    whole_path: bool
+    expression: re.Pattern[str]
+
+    @classmethod
+    def of(cls, line: str) -> _Pattern:
+        pattern = line.removeprefix("!")
+        return cls(
+            ignores=not line.startswith("!"),
+            folders_only=pattern.endswith("/"),
+            whole_path="/" in pattern.rstrip("/"),
+            expression=re.compile(fnmatch.translate(pattern.strip("/"))),
+        )
+
+    def match(self, path: str) -> bool:
+        return self.expression.match(path if self.whole_path else path.rpartition("/")[2]) is not None
+
+
 class _Patterns:
     """The lines of a ``.gitignore``; the last one that matches decides."""
 
     def __init__(self, text: str) -> None:
-        lines = (line.rstrip() for line in text.splitlines())
-        self._lines = [line for line in lines if line and not line.startswith("#")]
-        _check_patterns(self._lines)
+        lines = [line.rstrip() for line in text.splitlines()]
+        lines = [line for line in lines if line and not line.startswith("#")]
+        _check_patterns(lines)
+        self._patterns = [_Pattern.of(line) for line in lines]
+        self._of_folders: dict[str, int] = {}
+        self._comparisons = 0
 
     def match(self, path: str) -> bool:
-        ignored = False
-        for line in self._lines:
-            negated = line.startswith("!")
-            if _ignores(line.removeprefix("!"), path):
-                ignored = not negated
-        return ignored
+        """Return whether a file is to be left out.
 
+        Raises:
+            BadRequest: more files in more folders than can be compared with so many patterns.
+        """
+        folders = path.split("/")[:-1]
+        above = ("/".join(folders[:end]) for end in range(1, len(folders) + 1))
+        last = max(self._last(path, is_file=True), *map(self._of_folder, above), NONE)
+        return last != NONE and self._patterns[last].ignores
 
-def _ignores(pattern: str, path: str) -> bool:
-    folders_only = pattern.endswith("/")
-    bare = pattern.strip("/")
-    parts = path.split("/")
-    prefixes = ["/".join(parts[:end]) for end in range(1, len(parts) + (0 if folders_only else 1))]
-    if "/" in pattern.rstrip("/"):
-        return any(fnmatch.fnmatchcase(prefix, bare) for prefix in prefixes)
-    return any(fnmatch.fnmatchcase(prefix.rpartition("/")[2], bare) for prefix in prefixes)
+    def _of_folder(self, path: str) -> int:
+        if path not in self._of_folders:
+            self._of_folders[path] = self._last(path, is_file=False)
+        return self._of_folders[path]
+
+    def _last(self, path: str, *, is_file: bool) -> int:
+        """Return the place of the last pattern that matches, ``NONE`` if none does."""
+        self._comparisons += len(self._patterns)
+        if self._comparisons > MOST_COMPARISONS:
+            raise BadRequest(
+                "These are too many files and folders for so long a .gitignore. Send fewer at once."
+            )
+        for place in range(len(self._patterns) - 1, -1, -1):
+            pattern = self._patterns[place]
+            if not (is_file and pattern.folders_only) and pattern.match(path):
+                return place
+        return NONE

@@ -122,7 +122,12 @@ def create_webhook(
     if existing >= MOST_WEBHOOKS:
         raise BadRequest(f"You have {existing} webhooks already. Delete one first.")
     webhook = Webhook(
-        id=secrets.token_hex(12), user_id=user_id, url=said.url, watched=[], domains=list(DOMAINS), base_url=base_url
+        id=secrets.token_hex(12),
+        user_id=user_id,
+        url=said.url,
+        watched=[],
+        domains=list(DOMAINS),
+        base_url=base_url,
     )
     session.add(webhook)
     _apply(session, webhook, said, hosts)

@@ -29,7 +29,9 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=96)]
 Password = Annotated[str, StringConstraints(max_length=1024)]
 Time = Annotated[
     datetime,
-    PlainSerializer(lambda time: time.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str),
+    PlainSerializer(
+        lambda time: time.isoformat(timespec="milliseconds").replace("+00:00", "Z"), return_type=str
+    ),
 ]
 Visibility = Literal["public", "private"]
 RoleName = Literal["read", "contributor", "write", "admin"]

@@ -1,6 +1,7 @@
 """Gated repositories and access requests; likes."""
 
-import datetime
+import datetime as dt
+from pathlib import Path
 
 import pytest
 from hub import ACCOUNTS, OWNER, RELEASE, STRANGER, api_of, client, new_name, refused, request
@@ -72,8 +73,7 @@ def test_what_stays_open(gated, stranger):
 
 def test_owners_pass(gated, tmp_path):
     found = hf_hub_download(gated, "a.txt", repo_type=KIND, token=OWNER.token, cache_dir=tmp_path)
-    with open(found, "rb") as stream:
-        assert stream.read() == b"a"
+    assert Path(found).read_bytes() == b"a"
 
 
 @client(">=0.30", "auth_check is newer")
@@ -99,7 +99,7 @@ def test_life_of_a_grant(api, gated, tmp_path):
     api.grant_access(gated, STRANGER.name, repo_type=KIND)
     (found,) = api.list_accepted_access_requests(gated, repo_type=KIND)
     assert (found.username, found.email, found.status) == (STRANGER.name, None, "accepted")
-    assert isinstance(found.timestamp, datetime.datetime)
+    assert isinstance(found.timestamp, dt.datetime)
     hf_hub_download(gated, "a.txt", repo_type=KIND, token=STRANGER.token, cache_dir=tmp_path)
     api.cancel_access_request(gated, STRANGER.name, repo_type=KIND)
     assert lists(api, gated) == {"pending": [STRANGER.name], "accepted": [], "rejected": []}

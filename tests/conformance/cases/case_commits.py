@@ -2,6 +2,8 @@
 
 import logging
 from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hub import ENDPOINT, OWNER, STRANGER, new_name, refused
@@ -20,8 +22,7 @@ STALE = "The branch was updated since you opened this page. Please refresh and t
 def content_of(api, tmp_path):
     def read(repo, path, **settings):
         found = api.hf_hub_download(repo, path, repo_type="dataset", cache_dir=tmp_path / "cache", **settings)
-        with open(found, "rb") as stream:
-            return stream.read()
+        return Path(found).read_bytes()
 
     return read
 
@@ -201,9 +202,7 @@ def test_history(api, repo, commit):
     assert [entry.title for entry in found] == [f"number {number}" for number in range(4, -1, -1)] + [
         "initial commit"
     ]
-    assert all(
-        later.created_at >= earlier.created_at for later, earlier in zip(found, found[1:], strict=False)
-    )
+    assert all(later.created_at >= earlier.created_at for later, earlier in pairwise(found))
     assert all(entry.authors == [OWNER.name] and entry.formatted_title is None for entry in found)
     older = api.list_repo_commits(repo, repo_type="dataset", revision=made[1])
     assert [entry.commit_id for entry in older][:2] == [made[1], made[0]]

@@ -1,6 +1,6 @@
 """What a client learns about one repository, and about what it may not see."""
 
-import datetime
+import datetime as dt
 import hashlib
 from typing import get_args
 
@@ -34,9 +34,9 @@ def test_info_of_each_kind(api, make_repo, commit, kind):
     assert info.disabled is not True
     assert info.likes == 0
     assert isinstance(info.tags, list)
-    assert isinstance(info.created_at, datetime.datetime)
+    assert isinstance(info.created_at, dt.datetime)
     assert info.created_at <= info.last_modified
-    assert abs(datetime.datetime.now(datetime.UTC) - info.created_at).total_seconds() < 600
+    assert abs(dt.datetime.now(dt.UTC) - info.created_at).total_seconds() < 600
     paths = {sibling.rfilename for sibling in info.siblings}
     assert {".gitattributes", "a.txt", "folder/b.bin"} <= paths
     assert getattr(api, f"{kind}_info")(repo).id == repo

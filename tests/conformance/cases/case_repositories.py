@@ -1,5 +1,7 @@
 """Repositories come, move, change their settings and go."""
 
+from pathlib import Path
+
 import pytest
 from hub import (
     ACCOUNTS,
@@ -189,8 +191,7 @@ def test_download_by_the_old_id(api, make_repo, commit, tmp_path, path):
         found = hf_hub_download(
             name, path, repo_type="dataset", token=OWNER.token, cache_dir=tmp_path / name.split("/")[1]
         )
-        with open(found, "rb") as stream:
-            assert stream.read() == {"a.txt": b"a", "b.bin": b"\x00b"}[path]
+        assert Path(found).read_bytes() == {"a.txt": b"a", "b.bin": b"\x00b"}[path]
 
 
 def test_old_id_redirects_with_a_relative_location(api, make_repo):

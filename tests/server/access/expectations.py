@@ -222,12 +222,15 @@ EXPECTED: dict[tuple[str, str], tuple[Case, ...]] = {
     ("DELETE", f"{REPO}/like"): (changing("discuss"),),
     ("GET", f"{REPO}/likers"): (Case("see"),),
     # Access requests.
-    ("GET", f"{REPO}/user-access-request/{{status}}"): (Case("administer", path=(("status", "accepted"),)),),
-    ("POST", f"{REPO}/user-access-request/handle"): (
-        # Only the gated repository has one.
-        changing("administer", body(user="pia", status="accepted"), answers=(200, 404)),
+    ("GET", f"{REPO}/user-access-request/{{status}}"): (
+        Case("administer", path=(("status", "accepted"),), answers=(200, 400)),  # 400: it is not gated
     ),
-    ("POST", f"{REPO}/user-access-request/grant"): (changing("administer", body(user="sam")),),
+    ("POST", f"{REPO}/user-access-request/handle"): (
+        changing("administer", body(user="pia", status="accepted"), answers=(200, 400)),
+    ),
+    ("POST", f"{REPO}/user-access-request/grant"): (
+        changing("administer", body(user="sam"), answers=(200, 400)),
+    ),
     ("POST", f"{REPO}/ask-access"): (changing("ask"),),
     # Files.
     ("GET", "/{family}/{namespace}/{name}/resolve/{revision}/{path:path}"): (

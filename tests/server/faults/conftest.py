@@ -22,12 +22,14 @@ from pytupli_registry.server.services.repositories import head_of, lookup
 from pytupli_registry.server.services.trees import entry_at, read_tree
 from pytupli_registry.server.settings import Settings
 from pytupli_registry.server.wire.names import RepoId, RepoType
+from tests.server.faults.workload import Workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.server.faults.workload import Acknowledged
 
+THREADS = 6
 ZYGOTE = Path(__file__).with_name("zygote.py")
 
 
@@ -60,9 +62,16 @@ class Zygote:
         return int(answer)
 
     @contextmanager
-    def server(self, directory: Path, port: int) -> Iterator[int]:
-        """A server that is killed on leaving."""
-        process = self._ask("start", directory, port)
+    def warm(self, directory: Path, port: int) -> Iterator[None]:
+        """The Hub served by the zygote itself: whatever is asked for now takes less time later."""
+        self._ask("warm", directory, port)
+        yield
+        self._ask("cool")
+
+    @contextmanager
+    def server(self, port: int) -> Iterator[int]:
+        """The same Hub, served by a process that is killed on leaving."""
+        process = self._ask("start", port)
         try:
             yield process
         finally:
@@ -79,6 +88,18 @@ def zygote(tmp_path: Path) -> Iterator[Zygote]:
     zygote = Zygote(tmp_path / "zygote.log", PYTUPLI_SERVER_LFS_PART_SIZE="65536")
     yield zygote
     zygote.close()
+
+
+def prepare(zygote: Zygote, directory: Path, port: int, token: str) -> Workload:
+    """Create repositories, and let the server do what it will be interrupted in."""
+    with zygote.warm(directory, port):
+        work = Workload(port, token, ["root/one", "root/two"], seed=0)
+        work.create()
+        work.start(THREADS)
+        work.wait_for_answers(60)
+        work.stop()
+    assert not work.refused
+    return work
 
 
 def inspect(directory: Path, done: list[Acknowledged], *, deep: bool = False) -> int:

@@ -12,48 +12,34 @@ import pytest
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.maintenance.gc.collection import collect_garbage
 from pytupli_registry.server.settings import Settings
-from tests.server.faults.conftest import Zygote, free_port, inspect
+from tests.server.faults.conftest import THREADS, Zygote, free_port, inspect, prepare
 from tests.server.faults.workload import Workload
 from tests.server.support.process import init
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from huggingface_hub import HfApi
-
 KILLS = int(os.environ.get("PYTUPLI_FAULT_KILLS", "40"))  # `make test-faults` sets more
 CHECKS = 4
-THREADS = 6
-
-
-def create_repositories(zygote: Zygote, directory: Path, port: int, token: str) -> list[str]:
-    from huggingface_hub import HfApi
-
-    names = ["root/one", "root/two"]
-    with zygote.server(directory, port):
-        api: HfApi = HfApi(endpoint=f"http://127.0.0.1:{port}", token=token)
-        for name in names:
-            api.create_repo(name, repo_type="dataset")
-    return names
 
 
 def kill_many_times(zygote: Zygote, directory: Path, token: str, kills: int) -> None:
     port = free_port()
-    names = create_repositories(zygote, directory, port, token)
+    before = prepare(zygote, directory, port, token)
     random_ = random.Random(1)
-    acknowledged = []
-    for round_ in range(CHECKS):
-        work = Workload(port, token, names, seed=round_)
+    acknowledged = list(before.done)
+    for round_ in range(1, CHECKS + 1):
+        work = Workload(port, token, before.repositories, seed=round_)
         work.start(THREADS)
         for _ in range(kills // CHECKS):
-            with zygote.server(directory, port):
+            with zygote.server(port):
                 work.wait_for_answers(random_.randint(1, 20))
                 time.sleep(random_.uniform(0, 0.01))
         work.stop()
         assert work.broken, "no request was interrupted"
         assert set(work.refused) <= {429, 503}, work.refused
         acknowledged += work.done
-        commits = inspect(directory, acknowledged, deep=round_ == CHECKS - 1)
+        commits = inspect(directory, acknowledged, deep=round_ == CHECKS)
         assert commits >= len(acknowledged)
         hub = Hub.open(Settings.load(directory))
         collect_garbage(hub, grace_s=0)  # what the killed left; the next check sees whether it took too much

@@ -12,9 +12,15 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from huggingface_hub import HfApi
+
+from pytupli_registry.server.wire.xet.hashes import parse_hash
+from tests.server.support.xet_formats import file_records, shard, xorb
+
 __all__ = ["Acknowledged", "Workload"]
 
 TIMEOUT_S = 20
+XET_CHUNK = 65_536
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,12 @@ class Workload:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+
+    def create(self) -> None:
+        """Create the repositories."""
+        api = HfApi(endpoint=f"http://127.0.0.1:{self.port}", token=self.token)
+        for name in self.repositories:
+            api.create_repo(name, repo_type="dataset")
 
     def start(self, threads: int) -> None:
         for index in range(threads):
@@ -94,23 +106,54 @@ class Workload:
         sha256 = hashlib.sha256(large).hexdigest()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
-            if not self._upload(connection, repository, sha256, large, parts=random_.random() < 0.3):
+            way = random_.choice([self._upload_xet, self._upload_whole, self._upload_parts])
+            if not way(connection, repository, sha256, large):
                 return None
             oid = self._write(connection, repository, number, sha256, len(large), small)
         finally:
             connection.close()
         return oid and Acknowledged(repository, oid, number, sha256, small)
 
-    def _upload(
+    def _upload_xet(
+        self, connection: http.client.HTTPConnection, repository: str, sha256: str, content: bytes
+    ) -> bool:
+        """As hf_xet does, but for its chunks, which it finds in other places."""
+        path = f"/api/datasets/{repository}/xet-write-token/main"
+        token = self._json(connection, "GET", path, b"")
+        if token is None:
+            return False
+        base = urlsplit(token["casUrl"]).path
+        headers = {
+            "Authorization": f"Bearer {token['accessToken']}",
+            "Content-Type": "application/octet-stream",
+        }
+        chunks = [content[first : first + XET_CHUNK] for first in range(0, len(content), XET_CHUNK)]
+        name, packed = xorb(*chunks)
+        connection.request("POST", f"{base}/v1/xorbs/default/{name}", packed, headers)
+        if self._read(connection) is None:
+            return False
+        described = shard(file_records([(parse_hash(name), len(content), 0, len(chunks))], sha256))
+        connection.request("POST", f"{base}/v1/shards", described, headers)
+        return self._read(connection) is not None
+
+    def _upload_whole(
+        self, connection: http.client.HTTPConnection, repository: str, sha256: str, content: bytes
+    ) -> bool:
+        return self._upload_lfs(connection, repository, sha256, content, ["basic"])
+
+    def _upload_parts(
+        self, connection: http.client.HTTPConnection, repository: str, sha256: str, content: bytes
+    ) -> bool:
+        return self._upload_lfs(connection, repository, sha256, content, ["multipart", "basic"])
+
+    def _upload_lfs(
         self,
         connection: http.client.HTTPConnection,
         repository: str,
         sha256: str,
         content: bytes,
-        *,
-        parts: bool,
+        transfers: list[str],
     ) -> bool:
-        transfers = ["multipart", "basic"] if parts else ["basic"]
         objects = [{"oid": sha256, "size": len(content)}]
         body = {"operation": "upload", "transfers": transfers, "objects": objects, "hash_algo": "sha256"}
         path = f"/datasets/{repository}.git/info/lfs/objects/batch"
@@ -121,7 +164,7 @@ class Workload:
         if actions is None:
             return "error" not in answer["objects"][0]
         upload = actions["upload"]
-        if "header" not in upload or "chunk_size" not in upload["header"]:
+        if "chunk_size" not in upload.get("header", {}):
             return self._send(connection, "PUT", upload["href"], content) is not None
         return self._send_parts(connection, upload, sha256, content)
 

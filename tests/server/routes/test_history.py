@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -23,9 +24,10 @@ from tests.server.support.live import LiveHub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # of the client's LFS upload
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Use 'content=:DeprecationWarning"
+)  # of the client's LFS upload
 
 REPO = "acme/hvac"
 COPY = "bob/hvac"
@@ -51,7 +53,9 @@ def commit(api: HfApi, *operations: Any, title: str = "Change", **options: Any) 
 @pytest.fixture
 def alice(live: LiveHub, monkeypatch: pytest.MonkeyPatch) -> HfApi:
     """The owner of a public repository whose files are large, small, or large and regular."""
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # as if it were set: these tests are not about Xet
+    monkeypatch.setattr(
+        constants, "HF_HUB_DISABLE_XET", True
+    )  # as if it were set: these tests are not about Xet
     api = live.api("alice")
     api.delete_repo(REPO, missing_ok=True)
     live.api("bob").delete_repo(COPY, missing_ok=True)
@@ -242,7 +246,7 @@ def test_a_copy_has_the_same_history(live: LiveHub, alice: HfApi, tmp_path: Path
     ]
     assert blobs(live, COPY) == 3
     downloaded = bob.hf_hub_download(COPY, "one.bin", cache_dir=tmp_path / "cache")
-    assert open(downloaded, "rb").read() == b"large 1"  # noqa: SIM115, PTH123
+    assert Path(downloaded).read_bytes() == b"large 1"
     assert not bob.repo_info(COPY).private
     checked(live, COPY, tmp_path / "clone")
     alice.delete_repo(REPO)

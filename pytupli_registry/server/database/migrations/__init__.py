@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from alembic import command
 from alembic.config import Config
@@ -54,12 +55,18 @@ def migration_state(connection: Connection) -> MigrationState:
     current = MigrationContext.configure(
         connection, opts={"version_table": VERSION_TABLE}
     ).get_current_revision()
-    scripts = ScriptDirectory.from_config(configuration())
-    known = list(scripts.walk_revisions())  # newest first
-    revisions = [script.revision for script in known]
-    done = revisions.index(current) if current in revisions else len(known)
-    pending = tuple(f"{script.revision} {script.doc}" for script in reversed(known[:done]))
-    return MigrationState(current, revisions[0], pending, current is None or current in revisions)
+    known = _known()
+    revisions = [revision for revision, _ in known]
+    done = revisions.index(current) + 1 if current in revisions else 0
+    pending = tuple(f"{revision} {what}" for revision, what in known[done:])
+    return MigrationState(current, revisions[-1], pending, current is None or current in revisions)
+
+
+@cache
+def _known() -> tuple[tuple[str, str], ...]:
+    """Return the migrations of this version, oldest first; reading them takes a while, and `/ready` is asked often."""
+    scripts = ScriptDirectory.from_config(configuration()).walk_revisions()
+    return tuple((script.revision, script.doc) for script in scripts)[::-1]
 
 
 def is_empty(connection: Connection) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.services.files import File, file_of, files_of, read_file
 from pytupli_registry.server.services.trees import entry_at, read_tree
 from pytupli_registry.server.wire.git import TreeEntry
@@ -18,6 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["Snapshot"]
 
 
+MOST_READ = 128 << 20
+LEAST_CHARGE = 32 << 10  # to find a file and to understand it takes as long as to read so much
+
+
+@dataclass(slots=True)
+class Allowance:
+    """Bytes that may still be read: it happens in a transaction, while others wait to write."""
+
+    left: int = MOST_READ
+
+    def charge(self, size: int) -> None:
+        """Take note of a file that is read.
+
+        Raises:
+            BadRequest: there were too many, or too large ones.
+        """
+        self.left -= max(size, LEAST_CHARGE)
+        if self.left < 0:
+            raise BadRequest("This changes more descriptions of datasets than one commit may. Split it.")
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The files of a tree."""
@@ -25,6 +47,7 @@ class Snapshot:
     session: Session
     hub: Hub
     tree_oid: str
+    allowance: Allowance = field(default_factory=Allowance, compare=False)
 
     def has(self, path: str) -> bool:
         """Return whether there is a file."""
@@ -48,10 +71,12 @@ class Snapshot:
 
         Raises:
             StoreUnavailable: the object store does not answer.
+            BadRequest: all that was read of this tree is too much.
         """
         file = self.file(path)
         if file is None or file.size > limit:
             return None
+        self.allowance.charge(file.size)
         return b"".join(read_file(self.session, self.hub, file))
 
     def size_below(self, folder: str, most: int) -> int | None:

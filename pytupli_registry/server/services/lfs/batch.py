@@ -65,7 +65,8 @@ def _answer_download(hub: Hub, caller: Caller, repo_id: RepoId, batch: Batch, ba
     for wanted in batch.objects:
         answer = ObjectActions(oid=wanted.oid, size=wanted.size)
         if known.get(wanted.oid) == wanted.size:
-            href = ObjectDownload(repository.id, wanted.oid).href(hub, base)
+            right = ObjectDownload(repository.id, wanted.oid, caller.user_id, caller.token_id)
+            href = right.href(hub, base)
             answer.authenticated = True
             answer.actions = {"download": Action(href=href, expires_in=hub.settings.upload_expires_s)}
         else:

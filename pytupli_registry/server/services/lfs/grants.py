@@ -12,9 +12,9 @@ from pytupli_registry.server.database.schema import Repository, Token, now
 from pytupli_registry.server.errors import NotAuthenticated, RepoNotFound
 from pytupli_registry.server.services import repositories
 from pytupli_registry.server.services.callers import caller_of_user
-from pytupli_registry.server.services.permissions import Action, Caller
+from pytupli_registry.server.services.permissions import ANONYMOUS, Action, Caller
 
-__all__ = ["UploadGrant"]
+__all__ = ["UploadGrant", "check_reader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,41 @@ class UploadGrant:
             RepoNotFound: the repository is gone, or hidden from the user by now.
             Forbidden: the user may no longer upload to it.
         """
-        caller = caller_of_user(session, self.user_id, writes=self._token_writes(session))
-        repository = session.get(Repository, self.repository_id)
-        if repository is None:
-            raise RepoNotFound("The repository of this upload was deleted.")
-        repositories.check(session, caller, repository, repositories.repo_id_of(repository), Action.PROPOSE)
-        return caller
+        return _checked(session, self.repository_id, self.user_id, self.token_id, Action.PROPOSE)
 
-    def _token_writes(self, session: Session) -> bool:
-        if self.token_id is None:
-            return True
-        role = session.scalar(
-            select(Token.role).where(
-                Token.id == self.token_id,
-                Token.user_id == self.user_id,
-                or_(Token.expires_at.is_(None), Token.expires_at > now()),
-            )
+
+def check_reader(session: Session, repository_id: int, user_id: int | None, token_id: int | None) -> None:
+    """Raise unless whoever was given a download's URL may read the repository's files, as of now.
+
+    Raises:
+        NotAuthenticated, RepoNotFound, GatedRepo: as :meth:`UploadGrant.check`, and where the files are gated.
+    """
+    _checked(session, repository_id, user_id, token_id, Action.READ)
+
+
+def _checked(
+    session: Session, repository_id: int, user_id: int | None, token_id: int | None, action: Action
+) -> Caller:
+    caller = ANONYMOUS
+    if user_id is not None:
+        caller = caller_of_user(session, user_id, writes=_token_writes(session, user_id, token_id))
+    repository = session.get(Repository, repository_id)
+    if repository is None:
+        raise RepoNotFound("The repository of this link was deleted.")
+    repositories.check(session, caller, repository, repositories.repo_id_of(repository), action)
+    return caller
+
+
+def _token_writes(session: Session, user_id: int, token_id: int | None) -> bool:
+    if token_id is None:
+        return True
+    role = session.scalar(
+        select(Token.role).where(
+            Token.id == token_id,
+            Token.user_id == user_id,
+            or_(Token.expires_at.is_(None), Token.expires_at > now()),
         )
-        if role is None:
-            raise NotAuthenticated("The access token of this upload was revoked or has expired.")
-        return role == "write"
+    )
+    if role is None:
+        raise NotAuthenticated("The access token of this link was revoked or has expired.")
+    return role == "write"

@@ -133,6 +133,10 @@ def delete_large_files(
     Raises:
         BadRequest: a branch still leads to one of them, and ``rewrite`` is not allowed.
     """
+    # Commits that are being made may name these files: after them, or before they look what belongs here.
+    session.execute(
+        select(Ref.name).where(Ref.repository_id == repository.id).order_by(Ref.name).with_for_update()
+    ).all()
     wanted = set(blobs)
     belonging = {blob: facts for blob, facts in _belonging(session, repository.id).items() if blob in wanted}
     pointers = {_pointer_oid(sha256, size) for sha256, (size, _) in belonging.items()}

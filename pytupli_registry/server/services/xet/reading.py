@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.schema import Repository, RepositoryBlob
+from pytupli_registry.server.database.schema import Blob, Repository, RepositoryBlob
 from pytupli_registry.server.errors import GatedRepo
 from pytupli_registry.server.services.permissions import Caller, readable_owners
 from pytupli_registry.server.services.repositories import check_gate
 
-__all__ = ["readable_blobs"]
+__all__ = ["ownerless_blobs", "readable_blobs"]
 
 HASHES_A_QUERY = 500
 MOST_GATES = 100
@@ -37,6 +37,20 @@ def readable_blobs(session: Session, caller: Caller, blobs: Iterable[str]) -> se
     return readable | {
         sha256 for sha256 in wanted if sha256 not in readable and _behind_gate(session, caller, sha256)
     }
+
+
+def ownerless_blobs(session: Session, blobs: Iterable[str]) -> set[str]:
+    """Return those of ``blobs`` that exist and lie in no repository any more, as after one was deleted."""
+    wanted = sorted(blobs)
+    ownerless: set[str] = set()
+    for first in range(0, len(wanted), HASHES_A_QUERY):
+        found = (
+            select(Blob.sha256)
+            .outerjoin(RepositoryBlob, RepositoryBlob.sha256 == Blob.sha256)
+            .where(Blob.sha256.in_(wanted[first : first + HASHES_A_QUERY]), RepositoryBlob.sha256.is_(None))
+        )
+        ownerless.update(session.scalars(found))
+    return ownerless
 
 
 def _visible(caller: Caller) -> ColumnElement[bool]:

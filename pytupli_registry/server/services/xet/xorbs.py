@@ -15,7 +15,7 @@ from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.lfs.grants import UploadGrant
 from pytupli_registry.server.services.permissions import Caller
 from pytupli_registry.server.services.xet.chunks import ChunkMap, Run, packed_lengths
-from pytupli_registry.server.services.xet.reading import readable_blobs
+from pytupli_registry.server.services.xet.reading import ownerless_blobs, readable_blobs
 from pytupli_registry.server.wire.xet.hashes import hash_text
 from pytupli_registry.server.wire.xet.xorb import UnpackedXorb, XorbUnpacker
 
@@ -41,9 +41,9 @@ def chunk_map(
     known = {} if readable is None else readable
     runs = [Run(*segment) for segment in xorb.segments]
     unknown = {run.sha256 for run in runs} - known.keys()
-    known.update(
-        dict.fromkeys(unknown, False) | dict.fromkeys(readable_blobs(session, caller, unknown), True)
-    )
+    # What lies in no repository any more is nobody else's: who has sent it may use it again until gc removes it.
+    usable = readable_blobs(session, caller, unknown) | ownerless_blobs(session, unknown)
+    known.update(dict.fromkeys(unknown, False) | dict.fromkeys(usable, True))
     key = xorb_key(xorb.user_id, xorb.hash) if xorb.stored else None
     return ChunkMap(xorb.lengths, (run for run in runs if known[run.sha256]), key)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Blob, Commit, Discussion, Ref, Repository, RepositoryBlob
 from pytupli_registry.server.services.maintenance.closure import BLOBS, Closure
 from pytupli_registry.server.services.maintenance.fsck.findings import Findings
 from pytupli_registry.server.services.maintenance.marks import MANY, Marks
+from pytupli_registry.server.services.maintenance.reachability import reachable_commits
 from pytupli_registry.server.wire.git import object_id
 
 __all__ = ["check_repository"]
@@ -28,13 +29,16 @@ def check_repository(session: Session, marks: Marks, findings: Findings, reposit
         session, marks, lambda kind, oid: findings.damage(kind, oid, f"is missing or damaged, of {name}")
     )
     closure.clear()
-    for page in _commits(session, repository.id):
-        findings.checked["commits"] += len(page)
-        for row in page:
-            _check_commit(findings, name, row)
-        _check_parents(session, findings, repository.id, name, page)
-        closure.add(row.tree_oid for row in page)
+    # What only unreachable commits have may have been taken from the repository already.
+    for page in _pages(session, repository.id, Commit.oid.in_(reachable_commits(repository.id))):
+        closure.add(commit.tree_oid for commit in page)
     _check_belongings(session, marks, findings, repository.id, name)
+    for page in _pages(session, repository.id):
+        findings.checked["commits"] += len(page)
+        for commit in page:
+            _check_commit(findings, name, commit)
+        _check_parents(session, findings, repository.id, name, page)
+        closure.add(commit.tree_oid for commit in page)
     _check_storage(session, findings, repository, name)
 
 
@@ -61,9 +65,12 @@ def _check_refs(session: Session, findings: Findings, repository_id: int, name: 
             findings.damage("discussion", f"{name} #{number}", f"names the commit {oid}, which is missing")
 
 
-def _commits(session: Session, repository_id: int) -> Iterator[Sequence[Commit]]:
+def _pages(
+    session: Session, repository_id: int, *conditions: ColumnElement[bool]
+) -> Iterator[Sequence[Commit]]:
     last = ""
-    query = select(Commit).where(Commit.repository_id == repository_id).order_by(Commit.oid).limit(MANY)
+    query = select(Commit).where(Commit.repository_id == repository_id, *conditions)
+    query = query.order_by(Commit.oid).limit(MANY)
     while page := session.scalars(query.where(Commit.oid > last)).all():
         yield page
         last = page[-1].oid

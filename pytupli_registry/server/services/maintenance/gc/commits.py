@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Select, delete, select, union, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.schema import Commit, Discussion, Ref
+from pytupli_registry.server.database.schema import Commit
 from pytupli_registry.server.services.maintenance.gc.run import GcRun
 from pytupli_registry.server.services.maintenance.marks import chunks
+from pytupli_registry.server.services.maintenance.reachability import reachable_commits
 
 __all__ = ["CONDEMNED", "collect_commits", "commit_name"]
 
@@ -54,7 +54,7 @@ def _settle(session: Session, run: GcRun, repository_id: int) -> int:
 
 
 def _look(session: Session, run: GcRun, repository_id: int) -> _Found:
-    reachable = _reachable(repository_id)
+    reachable = reachable_commits(repository_id)
     of_repository = select(Commit.oid, Commit.orphaned_at).where(Commit.repository_id == repository_id)
     unreachable = session.execute(of_repository.where(Commit.oid.not_in(reachable))).all()
     revived = session.scalars(
@@ -69,20 +69,3 @@ def _look(session: Session, run: GcRun, repository_id: int) -> _Found:
     at_once = fresh if run.cutoff >= run.started else []
     expired = [row.oid for row in unreachable if row.orphaned_at and row.orphaned_at <= run.cutoff]
     return _Found(fresh, list(revived), expired + at_once)
-
-
-def _reachable(repository_id: int) -> Select[Any]:
-    """Return a query for the ids of all commits that refs and pull requests of a repository lead to."""
-    of_discussion = Discussion.repository_id == repository_id
-    roots = union(
-        select(Ref.commit_oid.label("oid")).where(Ref.repository_id == repository_id),
-        select(Discussion.base_oid).where(of_discussion, Discussion.base_oid.is_not(None)),
-        select(Discussion.merge_oid).where(of_discussion, Discussion.merge_oid.is_not(None)),
-    ).cte("roots")
-    reached = select(roots.c.oid).cte("reached", recursive=True)
-    parents = (
-        select(Commit.parent_oid)
-        .join(reached, Commit.oid == reached.c.oid)
-        .where(Commit.repository_id == repository_id, Commit.parent_oid.is_not(None))
-    )
-    return select(reached.union(parents).c.oid)
