@@ -96,7 +96,6 @@ class _RawPaths:
 
 
 def error_response(
-    request: Request,
     status: int,
     message: str,
     *,
@@ -122,7 +121,7 @@ async def _answer_hub_error(request: Request, error: Exception) -> Response:
         # What the message hides (its cause) belongs into the log.
         request.state.failure = error
     return error_response(
-        request, error.status, error.message, code=error.code, headers=error.headers, fields=error.fields
+        error.status, error.message, code=error.code, headers=error.headers, fields=error.fields
     )
 
 
@@ -130,12 +129,12 @@ async def _answer_moved(request: Request, error: Exception) -> Response:
     assert isinstance(error, Moved)  # noqa: S101
     path = _moved_path(request.scope["path"], error)
     if path is None:  # the old name stood in the body: there is no other address to send the client to
-        return error_response(request, 404, f"{error.message} Use its new name.", code="RepoNotFound")
+        return error_response(404, f"{error.message} Use its new name.", code="RepoNotFound")
     # Without a host, since clients follow such redirects only; old clients take the path as it stands.
     query = request.url.query
     prefix = urlsplit(request.app.state.hub.settings.public_url or "").path
     location = f"{prefix}{path}" + (f"?{query}" if query else "")
-    return error_response(request, 307, error.message, headers={"Location": location})
+    return error_response(307, error.message, headers={"Location": location})
 
 
 def _moved_path(path: str, moved: Moved) -> str | None:
@@ -153,16 +152,16 @@ def _moved_path(path: str, moved: Moved) -> str | None:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 404 and _REPO_WITHOUT_OWNER.fullmatch(request.scope["path"]):
-        return error_response(request, 404, "Repository not found: its id has an owner.", code="RepoNotFound")
-    return error_response(request, error.status_code, str(error.detail), headers=dict(error.headers or {}))
+        return error_response(404, "Repository not found: its id has an owner.", code="RepoNotFound")
+    return error_response(error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 
-async def _answer_invalid(request: Request, error: Exception) -> Response:
+async def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     if any(problem["loc"] == ("path", "family") for problem in error.errors()):
-        return error_response(request, 404, "There is nothing at this address.")
+        return error_response(404, "There is nothing at this address.")
     problems = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()[:10]]
-    return error_response(request, 400, "; ".join(problems))
+    return error_response(400, "; ".join(problems))
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:
@@ -170,4 +169,4 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
     message = (
         f"The server failed. Tell its administrator the number of this request: {request.state.request_id}."
     )
-    return error_response(request, 500, message)
+    return error_response(500, message)

@@ -6,6 +6,8 @@ import pytest
 
 from tests.conformance.support.hubs import running_hub
 
+collect_ignore = ["cases"]  # they run inside the clients' own environments
+
 
 @pytest.fixture(scope="session")
 def hub_of(tmp_path_factory):

@@ -112,12 +112,16 @@ class Base(DeclarativeBase):
 # SQLite counts rows up by itself only in a column declared INTEGER.
 ID = BigInteger().with_variant(Integer(), "sqlite")
 
+# SQLite would give the id of a deleted last row to the next one: what was signed for a revoked token or a deleted
+# repository would hold for another one.
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+
 
 class Account(Base):
     """A name on this Hub: a user or an organization. They share one namespace."""
 
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint("kind IN ('user', 'organization')", name="kind"),)
+    __table_args__ = (CheckConstraint("kind IN ('user', 'organization')", name="kind"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(ID, primary_key=True)
     kind: Mapped[str] = mapped_column(String(12))
@@ -184,6 +188,7 @@ class Token(Base):
         CheckConstraint("kind IN ('personal', 'session', 'login', 'device')", name="kind"),
         CheckConstraint("(kind = 'device') = (parent_id IS NOT NULL)", name="parent"),
         UniqueConstraint("user_id", "name"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(ID, primary_key=True)
@@ -226,6 +231,7 @@ class Repository(Base):
         Index("ix_repositories_created", "type", "created_at", "id"),
         Index("ix_repositories_downloads", "type", "downloads", "id"),
         Index("ix_repositories_likes", "type", "likes", "id"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(ID, primary_key=True)

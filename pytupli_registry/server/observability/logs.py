@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import TextIO
@@ -49,4 +50,11 @@ def _rendering(log_format: str) -> tuple[Processor, ...]:
         # Not the default formatter of tracebacks: it shows local variables, tokens among them.
         plain = structlog.dev.plain_traceback
         return (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),)
-    return (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str))
+    return (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json))
+
+
+_ENCODER = json.JSONEncoder(default=str)
+
+
+def _json(event: object, **_: object) -> str:
+    return _ENCODER.encode(event)  # json.dumps would make an encoder for every line

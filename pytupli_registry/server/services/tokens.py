@@ -39,6 +39,7 @@ ROLES = ("read", "write")
 LETTERS = string.ascii_letters + string.digits
 LENGTH = 43  # 256 bits
 LONGEST_NAME = 96
+LONGEST_YEARS = 100
 PASSING: tuple[Kind, ...] = ("session", "login", "device")
 
 
@@ -71,8 +72,8 @@ def create_token(
         raise BadRequest(f"The role {role[:40]!r} is unknown: tokens have the role 'read' or 'write'.")
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise BadRequest(f"A token's name has 1 to {LONGEST_NAME} printable characters.")
-    if expires_at is not None and expires_at <= now():
-        raise BadRequest("The token would have expired already.")
+    if expires_at is not None:
+        _check_expiry(expires_at)
     text = PREFIXES[kind] + "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
     token = Token(
         user_id=user_id, name=name, role=role, kind=kind, parent_id=parent_id, expires_at=expires_at
@@ -86,6 +87,15 @@ def create_token(
             f"There is a token named {name!r} already. Revoke it, or choose another name."
         ) from error
     return text
+
+
+def _check_expiry(expires_at: datetime) -> None:
+    if expires_at <= now():
+        raise BadRequest("The token would have expired already.")
+    if expires_at.year > now().year + LONGEST_YEARS:
+        raise BadRequest(
+            f"A token expires within {LONGEST_YEARS} years, or never: leave the expiry out for that."
+        )
 
 
 def check_lifetime(session: Session, caller: Caller, expires_at: datetime | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hub import (
     ACCOUNTS,
     ENDPOINT,
+    HIDDEN_ORGANIZATION,
     HTTP_ERROR,
     ORGANIZATION,
     OWNER,
@@ -204,3 +205,18 @@ def test_followers_of_an_organization(api):
 
 def test_admin_is_a_user_like_others():
     assert api_of("admin").whoami()["name"] == ACCOUNTS["admin"].name
+
+
+def test_hidden_organizations_are_like_missing_ones(reader):
+    paths = ("/api/organizations/{}/overview", "/api/organizations/{}/members", "/api/datasets?author={}")
+    missing = new_name("nobody")
+    for token in (ACCOUNTS["stranger"].token, None):
+        for path in paths:
+            hidden, nothing = (
+                request("GET", path.format(name), token) for name in (HIDDEN_ORGANIZATION, missing)
+            )
+            assert hidden.status == nothing.status
+            assert hidden.body.replace(HIDDEN_ORGANIZATION.encode(), b"") == nothing.body.replace(
+                missing.encode(), b""
+            )
+    assert HIDDEN_ORGANIZATION in [entry["name"] for entry in reader.whoami()["orgs"]]

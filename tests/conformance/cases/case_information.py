@@ -242,7 +242,7 @@ def test_refs_of_the_missing(api):
 def test_resolve_revision(api, repo, commit):
     done = commit(repo, {"a.txt": b"a"})
     api.create_tag(repo, tag="v1", repo_type="dataset")
-    assert api.resolve_revision(repo, repo_type="dataset", revision="v1") == done.oid
+    assert api.resolve_revision(repo, repo_type="dataset", revision="v1").resolved == done.oid
 
 
 @client(">=1.19", "list_user_repos is newer")

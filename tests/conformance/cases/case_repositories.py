@@ -6,6 +6,7 @@ import pytest
 from hub import (
     ACCOUNTS,
     ENDPOINT,
+    HIDDEN_ORGANIZATION,
     ORGANIZATION,
     OWNER,
     STRANGER,
@@ -87,13 +88,27 @@ def test_readers_of_an_organization_cannot_create(reader):
         reader.create_repo(f"{ORGANIZATION}/{new_name()}", repo_type="dataset")
 
 
-def test_foreign_and_missing_namespaces_refuse_alike(stranger):
+def test_foreign_namespaces(stranger):
+    for namespace in (ORGANIZATION, OWNER.name):
+        with refused(HfHubHTTPError, 403):
+            stranger.create_repo(f"{namespace}/{new_name()}", repo_type="dataset")
+
+
+def test_hidden_and_missing_namespaces_refuse_alike(stranger):
     found = []
-    for namespace in (ORGANIZATION, new_name("nobody"), OWNER.name):
+    for namespace in (HIDDEN_ORGANIZATION, new_name("nobody")):
         with pytest.raises(HfHubHTTPError) as caught:
             stranger.create_repo(f"{namespace}/{new_name()}", repo_type="dataset")
-        found.append(caught.value.response.status_code)
-    assert found == [403, 403, 403]
+        answer = caught.value.response
+        found.append((answer.status_code, answer.json()["error"].replace(namespace, "")))
+    assert found[0] == found[1]
+    assert found[0][0] in (403, 404)
+
+
+def test_private_by_default(api):
+    url = api.create_repo(f"{HIDDEN_ORGANIZATION}/{new_name()}", repo_type="dataset")
+    assert api.dataset_info(url.repo_id).private
+    assert api.dataset_info(url.repo_id, expand=["private"]).private
 
 
 def test_read_only_token_cannot_create(api, repo):

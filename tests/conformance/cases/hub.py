@@ -31,6 +31,7 @@ STRANGER = ACCOUNTS["stranger"]
 TOKENS = DESCRIPTION["tokens"]
 ORGANIZATION = DESCRIPTION["organization"]
 MINARI_ORGANIZATION = DESCRIPTION["minari_organization"]
+HIDDEN_ORGANIZATION = DESCRIPTION["hidden_organization"]  # nothing in it is public
 
 
 def client(releases, reason):

@@ -27,6 +27,7 @@ PEOPLE = {"owner": "olga", "writer": "Wim", "contributor": "cora", "reader": "ri
 ROLES = {"owner": Role.ADMIN, "writer": Role.WRITE, "contributor": Role.CONTRIBUTOR, "reader": Role.READ}
 ORGANIZATION = "Acme"
 MINARI_ORGANIZATION = "gymnasts"
+HIDDEN_ORGANIZATION = "initech"  # where nothing is public
 SETTINGS = {
     "PYTUPLI_SERVER_WEBHOOK_HOSTS": '["127.0.0.1", "hooks.example.org"]',
     "PYTUPLI_SERVER_LFS_PART_SIZE": str(5 << 20),  # so that a file of some megabytes travels in parts
@@ -110,8 +111,9 @@ def _fill(directory: Path, settings: dict[str, str]) -> dict:
     with hub.database.write() as session:
         users = {role: accounts.create_user(session, name) for role, name in PEOPLE.items()}
         users["admin"] = accounts.find_user(session, ADMIN)
-        for name in (ORGANIZATION, MINARI_ORGANIZATION):
-            organization = accounts.create_organization(session, name, None, default_visibility="public")
+        for name in (ORGANIZATION, MINARI_ORGANIZATION, HIDDEN_ORGANIZATION):
+            visibility = "private" if name == HIDDEN_ORGANIZATION else "public"
+            organization = accounts.create_organization(session, name, None, default_visibility=visibility)
             for role, rights in ROLES.items():
                 accounts.add_member(session, organization.id, users[role].id, rights)
         made = {
@@ -132,6 +134,7 @@ def _fill(directory: Path, settings: dict[str, str]) -> dict:
         "tokens": more,
         "organization": ORGANIZATION,
         "minari_organization": MINARI_ORGANIZATION,
+        "hidden_organization": HIDDEN_ORGANIZATION,
     }
 
 

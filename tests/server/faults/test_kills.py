@@ -19,7 +19,7 @@ from tests.server.support.process import init
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = int(os.environ.get("PYTUPLI_FAULT_KILLS", "40"))  # `make test-faults` sets more
+KILLS = int(os.environ.get("PYTUPLI_FAULT_KILLS", "20"))  # `make test-faults` sets more
 CHECKS = 4
 
 

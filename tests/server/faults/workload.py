@@ -61,7 +61,7 @@ class Workload:
         """Create the repositories."""
         api = HfApi(endpoint=f"http://127.0.0.1:{self.port}", token=self.token)
         for name in self.repositories:
-            api.create_repo(name, repo_type="dataset")
+            api.create_repo(name, repo_type="dataset", exist_ok=True)
 
     def start(self, threads: int) -> None:
         for index in range(threads):

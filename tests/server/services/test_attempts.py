@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from huggingface_hub.utils import parse_ratelimit_headers
 
 from pytupli_registry.server.errors import TooManyRequests
 from pytupli_registry.server.services import attempts
@@ -51,6 +52,15 @@ def test_so_many_and_no_more(counted: Attempts, clock: Clock) -> None:
     assert caught.value.headers["Retry-After"] == "1"
     clock.now += 1
     assert refusals(counted, ("a",), 3) == 0
+
+
+def test_the_stock_client_understands_the_refusal(counted: Attempts) -> None:
+    refusals(counted, ("a",), 3)
+    with pytest.raises(TooManyRequests) as caught:
+        counted.enter("login", ("a",), 3)
+    read = parse_ratelimit_headers(caught.value.headers)
+    assert (read.resource_type, read.remaining, read.reset_in_seconds) == ("login", 0, WINDOW_S)
+    assert (read.limit, read.window_seconds) == (3, WINDOW_S)
 
 
 def test_keys_count_by_themselves(counted: Attempts) -> None:

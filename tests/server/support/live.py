@@ -7,9 +7,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -22,6 +20,10 @@ from pytupli_registry.server.services import accounts, tokens
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.permissions import Role
 from pytupli_registry.server.settings import Settings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
 
 __all__ = ["LiveHub", "Person"]
 

@@ -43,6 +43,7 @@ def test_files_come_back_as_they_were_sent(hub, new_client, files, xet):
     assert stored(hub, "blobs") <= sum(path.stat().st_size for path in files.values())
 
 
+@pytest.mark.slow
 def test_both_ways_make_the_same_blob(hub, new_client, files):
     new_client(xet=True).upload(REPO, files["random.bin"], "by-xet.bin")
     new_client(xet=False).upload(REPO, files["random.bin"], "by-lfs.bin")
@@ -100,7 +101,7 @@ def leave_organization(hub):
         session.execute(delete(Membership))
 
 
-@pytest.mark.parametrize("loss", [forget_xorbs, leave_organization])
+@pytest.mark.parametrize("loss", [forget_xorbs, pytest.param(leave_organization, marks=pytest.mark.slow)])
 def test_lost_chunks_are_said_to_be_lost_and_sent_again(hub, new_client, files, loss):
     client = new_client()
     client.upload(REPO, files["random.bin"])
@@ -112,6 +113,7 @@ def test_lost_chunks_are_said_to_be_lost_and_sent_again(hub, new_client, files, 
     assert client.download("alice/other", "random.bin") == files["random.bin"].read_bytes()
 
 
+@pytest.mark.slow
 def test_users_do_not_share_chunks(hub, new_client, files):
     new_client("alice").upload(REPO, files["random.bin"])
     bob = new_client("bob", home="bob")
@@ -133,6 +135,7 @@ def test_a_reader_uploads_for_a_pull_request_only(hub, new_client, files):
     assert bob.download(REPO, "random.bin", revision="refs/pr/1") == files["random.bin"].read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xet", [True, False], ids=["xet", "lfs"])
 def test_read_tokens_upload_nothing(hub, new_client, files, xet):
     client = new_client(xet=xet)
@@ -141,6 +144,7 @@ def test_read_tokens_upload_nothing(hub, new_client, files, xet):
         client.upload(REPO, files["random.bin"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xet", [True, False], ids=["xet", "lfs"])
 def test_a_renamed_repository_takes_uploads_under_its_old_name(hub, new_client, files, xet):
     hub.api("alice").move_repo(REPO, "acme/renamed", repo_type="dataset")
@@ -149,6 +153,7 @@ def test_a_renamed_repository_takes_uploads_under_its_old_name(hub, new_client, 
     assert client.download("acme/renamed", "random.bin") == files["random.bin"].read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xet", [True, False], ids=["xet", "lfs"])
 def test_too_large_a_file_is_refused_with_the_limit(tmp_path, files, xet):
     hub = LiveHub(tmp_path / "hub", max_file_size=1_000_000).start()
@@ -160,6 +165,7 @@ def test_too_large_a_file_is_refused_with_the_limit(tmp_path, files, xet):
     hub.stop()
 
 
+@pytest.mark.slow
 def test_clients_without_the_second_shard_route_are_served_too(hub, new_client, files):
     client = new_client(HF_XET_CLIENT_SHARD_API_VERSION="1")
     client.upload(REPO, files["random.bin"])

@@ -92,6 +92,17 @@ def test_a_revoked_token_is_void_at_once(database: Database, alice: int) -> None
     assert works(database, make(database, alice, "one"))  # the name is free again
 
 
+def test_a_tokens_id_never_comes_again(database: Database, alice: int) -> None:
+    """What was signed for a revoked token (an upload) must not hold for the next one."""
+    ids = []
+    for _ in range(3):
+        make(database, alice)
+        with database.write() as session:
+            ids.append(session.scalars(select(Token.id)).one())
+            revoke_token(session, alice, "one")
+    assert len(set(ids)) == 3
+
+
 def test_revoking_is_for_ones_own(database: Database, alice: int) -> None:
     text = make(database, alice)
     with database.write() as session:

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from pytupli_registry.server.database.schema import AccessRequest, Account, Blob, Repository, RepositoryBlob
 from pytupli_registry.server.services.callers import caller_of_user
 from pytupli_registry.server.services.permissions import ANONYMOUS
-from pytupli_registry.server.services.xet.reading import readable_blobs
+from pytupli_registry.server.services.xet.reading import ownerless_blobs, readable_blobs
 
 BLOBS = {name: name[0] * 64 for name in ("a-public", "b-private", "c-gated", "d-nowhere")}
 
@@ -14,7 +14,7 @@ BLOBS = {name: name[0] * 64 for name in ("a-public", "b-private", "c-gated", "d-
 @pytest.fixture
 def hub(live_hub):
     """acme has a public, a private and a gated dataset, with a blob each."""
-    live_hub.person("carol", is_admin=True)
+    live_hub.person("root", is_admin=True)
     with live_hub.hub.database.write() as session:
         acme = session.scalar(select(Account.id).where(Account.name == "acme"))
         for name, sha256 in BLOBS.items():
@@ -44,7 +44,7 @@ def readable(hub, name):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("alice", ["a", "b", "c"]), ("carol", ["a", "b", "c"]), ("bob", ["a"]), (None, ["a"])],
+    [("alice", ["a", "b", "c"]), ("root", ["a", "b", "c"]), ("bob", ["a"]), (None, ["a"])],
 )
 def test_what_is_readable(hub, name, expected):
     assert readable(hub, name) == expected
@@ -66,3 +66,8 @@ def test_many_blobs_at_once(hub):
         caller = caller_of_user(session, hub.person("alice").user_id)
         unknown = [f"{number:064x}" for number in range(2000)]
         assert readable_blobs(session, caller, [*unknown, BLOBS["a-public"]]) == {BLOBS["a-public"]}
+
+
+def test_what_lies_in_no_repository_any_more(hub):
+    with hub.hub.database.read() as session:
+        assert ownerless_blobs(session, [*BLOBS.values(), "e" * 64]) == {BLOBS["d-nowhere"]}

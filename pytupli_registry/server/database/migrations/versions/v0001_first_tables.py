@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('user', 'organization')", name=op.f("ck_accounts_kind")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("name_key", name=op.f("uq_accounts_name_key")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "blobs",
@@ -176,6 +177,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "type", "owner_id", "name_key", name=op.f("uq_repositories_type_owner_id_name_key")
         ),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("repositories", schema=None) as batch_op:
         batch_op.create_index("ix_repositories_created", ["type", "created_at", "id"], unique=False)
@@ -208,6 +210,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
         sa.UniqueConstraint("user_id", "name", name=op.f("uq_tokens_user_id_name")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_tokens_parent_id"), ["parent_id"], unique=False)
