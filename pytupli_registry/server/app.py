@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pytupli_registry.server.errors import HubError, Moved, NotImplementedHere
 from pytupli_registry.server.observability.watching import watched
 from pytupli_registry.server.routes import ROUTERS
+from pytupli_registry.server.routes.index import RouteIndex
 from pytupli_registry.server.routes.resolve import FilesFirst
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.webhook_delivery import delivering
@@ -54,8 +55,8 @@ def create_app(hub: Hub) -> ASGIApp:
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_failure)
-    for router in (*ROUTERS, *PAGES):
-        app.include_router(router)
+    routes = [route for router in (*ROUTERS, *PAGES) for route in router.routes]
+    app.router.routes += [RouteIndex(routes), *routes]  # included routers would be searched twice, and slowly
     answering = ServerErrorMiddleware(FilesFirst(app, hub, _answer_own_error), handler=_answer_failure)
     return _RawPaths(watched(answering, app, hub), hub.settings.public_url)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -13,17 +13,25 @@ from pytupli_registry.server.zero_copy import EXTENSIONS, sending_files
 __all__ = ["LARGEST_HEAD", "HubProtocol"]
 
 LARGEST_HEAD = 64 << 10
-HEAD_S = 30
-PROGRESS_S = 60
-LEAST_PROGRESS = 1024  # bytes in PROGRESS_S: less than the slowest modem
 MOST_PIPELINED = 16
-MOST_CONNECTIONS = 2000
 _HEAD_TOO_LARGE = b"431 Request Header Fields Too Large"
 _TOO_MANY = b"503 Service Unavailable"
 
 
 class HubProtocol(HttpToolsProtocol):
-    """One connection of a client that may be slow, endless, or not a friend."""
+    """One connection of a client that may be slow, endless, or not a friend.
+
+    Attributes:
+        head_s: seconds that a request's head may take.
+        progress_s: seconds in which a client has to send or to read something.
+        least_progress: bytes that it sends in this time, if it sends: fewer than the slowest modem.
+        most_connections: of the whole server.
+    """
+
+    head_s: ClassVar[float] = 30
+    progress_s: ClassVar[float] = 60
+    least_progress: ClassVar[int] = 1024
+    most_connections: ClassVar[int] = 2000
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*arguments, **named)
@@ -39,11 +47,11 @@ class HubProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first head has to come soon."""
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > self.most_connections:
             self._refuse(_TOO_MANY, "Too many connections. Try again in a moment.")
             return
-        self._head_timer = self.loop.call_later(HEAD_S, self._close)
-        self._progress_timer = self.loop.call_later(PROGRESS_S, self._check_progress)
+        self._head_timer = self.loop.call_later(self.head_s, self._close)
+        self._progress_timer = self.loop.call_later(self.progress_s, self._check_progress)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -60,7 +68,7 @@ class HubProtocol(HttpToolsProtocol):
         if self._unparsed > LARGEST_HEAD:
             self._refuse(_HEAD_TOO_LARGE, f"A request's head has at most {LARGEST_HEAD} bytes.")
         elif not self._head_complete and self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self._close)
+            self._head_timer = self.loop.call_later(self.head_s, self._close)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -98,14 +106,14 @@ class HubProtocol(HttpToolsProtocol):
     def _check_progress(self) -> None:
         """Close the connection of a client that neither sends what we wait for nor reads what we send."""
         waits = self._waits_for_body()
-        starved = waits and self.cycle is self._watched and self._received < LEAST_PROGRESS
+        starved = waits and self.cycle is self._watched and self._received < self.least_progress
         if starved or (self._stalled and self.flow.write_paused):
             self._close()
             return
         self._watched = self.cycle if waits else None
         self._received = 0
         self._stalled = self.flow.write_paused
-        self._progress_timer = self.loop.call_later(PROGRESS_S, self._check_progress)
+        self._progress_timer = self.loop.call_later(self.progress_s, self._check_progress)
 
     def _waits_for_body(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
@@ -132,5 +140,5 @@ class HubProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _close(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.close()
+        # Not close(), which waits until everything that is written has been read.
+        self.transport.abort()

@@ -11,7 +11,8 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 COMMIT = "/commit/{revision}"
-UPLOADS = ("/lfs/", "/xet/")
+LFS = "/lfs/"
+XORB = "/v1/xorbs/"
 
 
 class Metrics:
@@ -71,7 +72,7 @@ class Metrics:
     def _count_accepted(self, method: str, route: str) -> None:
         if route.endswith(COMMIT):
             self._commits.inc()
-        elif method == "PUT" and any(part in route for part in UPLOADS):
+        elif (method == "PUT" and route.startswith(LFS)) or XORB in route:
             self._uploads.inc()
 
     def text(self) -> bytes:

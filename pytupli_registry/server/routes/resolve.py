@@ -45,7 +45,8 @@ _PATH = re.compile(r"/(?:(datasets|spaces)/)?([^/]+)/([^/]+)/resolve/([^/]+)/(.*
 _METHODS = frozenset({"GET", "HEAD"})
 
 
-@router.api_route("/{family}/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+@router.head("/{family}/{namespace}/{name}/resolve/{revision}/{path:path}", include_in_schema=False)
+@router.get("/{family}/{namespace}/{name}/resolve/{revision}/{path:path}")
 async def resolve_file(
     request: Request,
     hub: CurrentHub,
@@ -62,7 +63,8 @@ async def resolve_file(
     return await _resolve(request, hub, Wanted(repo_id, revision, path))
 
 
-@router.api_route("/{namespace}/{name}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+@router.head("/{namespace}/{name}/resolve/{revision}/{path:path}", include_in_schema=False)
+@router.get("/{namespace}/{name}/resolve/{revision}/{path:path}")
 async def resolve_model_file(
     request: Request,
     hub: CurrentHub,

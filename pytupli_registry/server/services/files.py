@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import GitBlob
@@ -49,6 +49,13 @@ class File:
         return len(Pointer(self.sha256 or "", self.size).encoded())
 
 
+_BLOBS = GitBlob.__table__.c
+_KNOWN = select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256).where(
+    _BLOBS.oid.in_(bindparam("oids", expanding=True))
+)
+_CONTENT = select(_BLOBS.content).where(_BLOBS.oid == bindparam("oid"))
+
+
 def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]:
     """Return the files behind git blobs, by id."""
     found: dict[str, File] = {}
@@ -59,10 +66,9 @@ def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]
             unknown.append(oid)
         else:
             found[oid] = known
-    columns = (GitBlob.oid, GitBlob.size, GitBlob.lfs, GitBlob.sha256)
     for first in range(0, len(unknown), MANY):
-        for row in session.execute(select(*columns).where(GitBlob.oid.in_(unknown[first : first + MANY]))):
-            found[row.oid] = File(row.oid, row.size, row.lfs, row.sha256)
+        for row in session.execute(_KNOWN, {"oids": unknown[first : first + MANY]}):
+            found[row.oid] = File(*row)
             hub.caches.files.put(row.oid, found[row.oid])
     return found
 
@@ -85,7 +91,7 @@ def content_of(session: Session, oid: str) -> bytes:
     Raises:
         LookupError: the database is damaged; fsck tells more.
     """
-    content = session.scalar(select(GitBlob.content).where(GitBlob.oid == oid))
+    content: bytes | None = session.scalar(_CONTENT, {"oid": oid})
     if content is None:
         raise LookupError(f"the content of git blob {oid} is missing from the database")
     return content

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pytupli_registry.server.database.schema import Account, Repository, RepositoryTag
@@ -141,14 +141,17 @@ def _contains(word: str) -> ColumnElement[bool]:
     )
 
 
+_TAG_ROWS = RepositoryTag.__table__.c
+_TAGS = (
+    select(_TAG_ROWS.repository_id, _TAG_ROWS.tag)
+    .where(_TAG_ROWS.repository_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_TAG_ROWS.repository_id, _TAG_ROWS.position, _TAG_ROWS.tag)
+)
+
+
 def tags_of(session: Session, repository_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the tags of repositories, in the order in which they are shown."""
     tags: dict[int, list[str]] = {repository_id: [] for repository_id in repository_ids}
-    rows = session.execute(
-        select(RepositoryTag.repository_id, RepositoryTag.tag)
-        .where(RepositoryTag.repository_id.in_(repository_ids))
-        .order_by(RepositoryTag.repository_id, RepositoryTag.position, RepositoryTag.tag)
-    )
-    for repository_id, tag in rows:
+    for repository_id, tag in session.execute(_TAGS, {"ids": list(tags)}):
         tags[repository_id].append(tag)
     return tags

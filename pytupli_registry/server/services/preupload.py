@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,11 @@ __all__ = ["Advice", "Candidate", "advise"]
 
 LARGE = 10 << 20  # the Hub's own limit for files inside git
 LONGEST_PATTERNS = 1 << 20
-MOST_PATTERNS = 1000
-LONGEST_PATTERN = 200
+MOST_PATTERNS = 2000
+MOST_CHARACTERS = 64 << 10
 MOST_COMPARISONS = 2_000_000  # some seconds
 NONE = -1
+WILD = frozenset("*?[")
 TEXT_CONTROLS = b"\t\n\r\f\b\x1b"
 
 
@@ -89,35 +90,33 @@ def _text_at(session: Session, hub: Hub, tree_oid: str, path: str) -> str:
     return content_of(session, entry.oid).decode("utf-8", "replace")
 
 
-def _is_large(candidate: Candidate, patterns: Iterable[_Pattern]) -> bool:
+def _is_large(candidate: Candidate, names: _LargeNames) -> bool:
     if candidate.size == 0:
         return False
     if candidate.size > LARGE or _is_binary(candidate.sample):
         return True
-    return any(pattern.match(candidate.path) for pattern in patterns)
+    return names.match(candidate.path)
 
 
 def _is_binary(sample: bytes) -> bool:
     return any(byte < 32 and byte not in TEXT_CONTROLS for byte in sample)
 
 
-def _large_patterns(attributes: str) -> list[_Pattern]:
+def _large_patterns(attributes: str) -> _LargeNames:
     lines = (line.split() for line in attributes.splitlines())
     patterns = [words[0] for words in lines if "filter=lfs" in words[1:]]
-    _check_patterns(patterns)
-    expressions = [re.compile(fnmatch.translate(pattern)) for pattern in patterns]
-    return [
-        _Pattern(True, False, "/" in pattern, expression)
-        for pattern, expression in zip(patterns, expressions, strict=True)
-    ]
+    # Many repositories name thousands of files one by one.
+    wild = [pattern for pattern in patterns if WILD.intersection(pattern)]
+    _check_patterns(wild)
+    return _LargeNames(frozenset(patterns).difference(wild), [_Pattern.of(pattern) for pattern in wild])
 
 
 def _check_patterns(patterns: Sequence[str]) -> None:
-    # Every file of a request is compared with every pattern.
-    if len(patterns) > MOST_PATTERNS or any(len(pattern) > LONGEST_PATTERN for pattern in patterns):
+    # Each is compiled, and every file of a request is compared with it.
+    if len(patterns) > MOST_PATTERNS or sum(map(len, patterns)) > MOST_CHARACTERS:
         raise BadRequest(
-            f".gitignore and .gitattributes have at most {MOST_PATTERNS} patterns of {LONGEST_PATTERN} "
-            "characters each here."
+            f".gitignore and .gitattributes have at most {MOST_PATTERNS} patterns of together "
+            f"{MOST_CHARACTERS} characters here."
         )
 
 
@@ -142,6 +141,19 @@ class _Pattern:
 
     def match(self, path: str) -> bool:
         return self.expression.match(path if self.whole_path else path.rpartition("/")[2]) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _LargeNames:
+    """What ``.gitattributes`` says of large files."""
+
+    literal: frozenset[str]
+    patterns: Sequence[_Pattern]
+
+    def match(self, path: str) -> bool:
+        if path in self.literal or path.rpartition("/")[2] in self.literal:
+            return True
+        return any(pattern.match(path) for pattern in self.patterns)
 
 
 class _Patterns:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from pytupli_registry.server.database.schema import Account, Organization, Redirect, Ref, Repository, now
 from pytupli_registry.server.errors import (
@@ -54,17 +54,23 @@ VISIBILITIES = ("public", "private")
 GATES = {False: "no", "auto": "auto", "manual": "manual"}
 
 
+# Nearly every request asks this: it is built once, which takes longer than asking.
+_NAMED = (
+    select(Repository)
+    .join(Repository.owner)
+    .where(
+        Repository.type == bindparam("type"),
+        Account.name_key == bindparam("namespace"),
+        Repository.name_key == bindparam("name"),
+    )
+    .options(contains_eager(Repository.owner))
+)
+
+
 def lookup(session: Session, repo_id: RepoId) -> Repository | None:
     """Return the repository of that id, whoever asks; None if there is none."""
-    return session.scalar(
-        select(Repository)
-        .join(Repository.owner)
-        .where(
-            Repository.type == repo_id.type.value,
-            Account.name_key == key_of(repo_id.namespace),
-            Repository.name_key == key_of(repo_id.name),
-        )
-    )
+    names = {"namespace": key_of(repo_id.namespace), "name": key_of(repo_id.name)}
+    return session.scalar(_NAMED, {"type": repo_id.type.value, **names})
 
 
 def find(session: Session, caller: Caller, repo_id: RepoId, action: Action) -> Repository:

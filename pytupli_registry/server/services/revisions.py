@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Commit, Ref
@@ -18,6 +18,19 @@ _ABBREVIATED = re.compile(r"[0-9a-f]{5,39}")
 _FULL = re.compile(r"[0-9a-f]{40}")
 
 
+_REFS = Ref.__table__
+_COMMITS = Commit.__table__
+
+# Nearly every request asks these: built once, over tables, they take a fraction of the time.
+_TARGETS = select(_REFS.c.name, _REFS.c.commit_oid).where(
+    _REFS.c.repository_id == bindparam("repository_id"),
+    _REFS.c.name.in_((bindparam("first"), bindparam("second"))),
+)
+_TREE = select(_COMMITS.c.tree_oid).where(
+    _COMMITS.c.repository_id == bindparam("repository_id"), _COMMITS.c.oid == bindparam("oid")
+)
+
+
 def resolve(session: Session, repository_id: int, revision: str | None) -> str:
     """Return the commit that a branch, tag, full ref name, or (abbreviated) commit id means.
 
@@ -28,9 +41,7 @@ def resolve(session: Session, repository_id: int, revision: str | None) -> str:
     """
     text = check_revision(revision or DEFAULT_BRANCH)
     names = ref_names(text)
-    rows = session.execute(
-        select(Ref.name, Ref.commit_oid).where(Ref.repository_id == repository_id, Ref.name.in_(names))
-    )
+    rows = session.execute(_TARGETS, {"repository_id": repository_id, "first": names[0], "second": names[-1]})
     found: dict[str, str] = {row.name: row.commit_oid for row in rows}
     for name in names:
         if name in found:
@@ -85,9 +96,7 @@ def tree_of(session: Session, repository_id: int, commit_oid: str) -> str:
     Raises:
         RevisionNotFound: the repository has no such commit.
     """
-    oid = session.scalar(
-        select(Commit.tree_oid).where(Commit.repository_id == repository_id, Commit.oid == commit_oid)
-    )
+    oid: str | None = session.scalar(_TREE, {"repository_id": repository_id, "oid": commit_oid})
     if oid is None:
         raise not_found(commit_oid)
     return oid

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import Tree, now
@@ -34,6 +34,10 @@ class PathEntry:
     entry: TreeEntry
 
 
+_TREES = Tree.__table__.c
+_RAW = select(_TREES.raw).where(_TREES.oid == bindparam("oid"))
+
+
 def read_tree(session: Session, hub: Hub, oid: str) -> Mapping[str, TreeEntry]:
     """Return the entries of a tree by name, in git's order. Never change the mapping: it is shared."""
     if oid == EMPTY_TREE:
@@ -41,7 +45,7 @@ def read_tree(session: Session, hub: Hub, oid: str) -> Mapping[str, TreeEntry]:
     known = hub.caches.trees.get(oid)
     if known is not None:
         return known
-    raw = session.scalar(select(Tree.raw).where(Tree.oid == oid))
+    raw: bytes | None = session.scalar(_RAW, {"oid": oid})
     if raw is None:
         raise LookupError(f"tree {oid} is missing from the database")  # damage: fsck tells more
     entries = parse_tree(raw)

@@ -124,13 +124,14 @@ def test_nothing_that_lists_tells_of_it(secrets: Secrets) -> None:
     for route in ROUTES:
         if "{namespace}" in route or "{chunk_hash}" in route:
             continue
-        for one in ("acme", "alice", "hidden", "datasets", "v1"):
-            address = re.sub(r"\{[a-z_]+(:path)?\}", one, route)
-            for query in queries:
-                for who in (None, "mallory"):
-                    answer = str(secrets.ask(who, "GET", address + query)).lower()
-                    for word in (f"acme/{SECRET}", f"acme/{MOVED}", secrets.commit, "wombat", "inner1"):
-                        assert word not in answer.replace(query.lower(), ""), (address, query, who, word)
+        names = ("acme", "alice", "hidden", "datasets")
+        plain = "{" not in route or route == "/api/{family}"
+        addresses = [re.sub(r"\{[a-z_]+(:path)?\}", one, route) for one in names]
+        for address in dict.fromkeys(a + query for a in addresses for query in (queries if plain else ("",))):
+            for who in (None, "mallory"):
+                answer = str(secrets.ask(who, "GET", address)).lower()
+                for word in (f"acme/{SECRET}", f"acme/{MOVED}", secrets.commit, "wombat", "inner1"):
+                    assert word not in answer, (address, who, word)
 
 
 def test_a_hidden_organization_is_a_missing_one(secrets: Secrets) -> None:

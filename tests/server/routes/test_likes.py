@@ -67,6 +67,8 @@ def test_likes_of_hidden_repositories_are_hidden(live: LiveHub) -> None:
     }
     with pytest.raises(RepositoryNotFoundError):
         live.api("bob").unlike("acme/hidden", repo_type="dataset")
+    with pytest.raises(RepositoryNotFoundError):
+        live.api("bob").unlike("missing_repo_id")
 
 
 def test_who_may_like(live: LiveHub) -> None:

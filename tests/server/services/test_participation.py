@@ -24,7 +24,7 @@ REPO = "acme/hvac"
 AT_ONCE = 8
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
     settings: dict[str, Any] = {"webhook_hosts": ("127.0.0.1",)}
     if request.param == "postgresql":
@@ -66,7 +66,7 @@ def together(call: Callable[[int], Any], count: int = AT_ONCE) -> list[Any]:
 def propose(hub: LiveHub, number: int, path: str) -> int:
     made = hub.api(f"user{number}").create_commit(
         REPO,
-        [CommitOperationAdd(path, b"%d\n" % number)],
+        [CommitOperationAdd(path, b"by %d\n" % number)],
         commit_message=f"Change {number}",
         repo_type="dataset",
         create_pr=True,

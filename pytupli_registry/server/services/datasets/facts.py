@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.schema import DatasetFacts, Repository, RepositoryTag
@@ -71,15 +71,16 @@ def refresh(session: Session, hub: Hub, repository: Repository, old_tree: str | 
         _refresh_tags(session, repository, new)
 
 
+_FACTS = (  # built once: whoever asks for a repository asks this
+    select(DatasetFacts)
+    .where(DatasetFacts.repository_id == bindparam("repository_id"))
+    .order_by(DatasetFacts.path)
+)
+
+
 def facts_of(session: Session, repository_id: int) -> list[DatasetFacts]:
     """Return the facts of a repository's datasets, by path."""
-    return list(
-        session.scalars(
-            select(DatasetFacts)
-            .where(DatasetFacts.repository_id == repository_id)
-            .order_by(DatasetFacts.path)
-        )
-    )
+    return list(session.scalars(_FACTS, {"repository_id": repository_id}))
 
 
 def _refresh_datasets(repository: Repository, new: Snapshot, changed: set[str], *, everything: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from tempfile import TemporaryFile
 
 from pytupli_registry.server.objects.errors import disk_errors
@@ -61,4 +62,5 @@ class ShardSpool:
 
     def close(self) -> None:
         """Close the file, and with it is gone."""
-        self._file.close()
+        with suppress(OSError):  # a full disk is told by write() and take_in()
+            self._file.close()
