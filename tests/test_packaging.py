@@ -54,6 +54,15 @@ def test_wheel_holds_its_package_and_nothing_else(wheels, name):
 
 
 @pytest.mark.slow
+def test_the_web_pages_travel_with_the_server(wheels):
+    with zipfile.ZipFile(wheels["pytupli_registry"]) as wheel:
+        packed = {name for name in wheel.namelist() if "/server/web/" in name and not name.endswith(".py")}
+    folder = ROOT / "pytupli_registry" / "server" / "web"
+    there = {path for kind in ("templates", "static") for path in (folder / kind).iterdir()}
+    assert packed == {path.relative_to(ROOT).as_posix() for path in there}
+
+
+@pytest.mark.slow
 def test_the_catalog_travels_whole(wheels):
     folder = ROOT / "benchmarks_catalog"
     wanted = {

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -50,6 +51,7 @@ def create_app(hub: Hub) -> ASGIApp:
         lifespan=_running,
     )
     app.state.hub = hub
+    app.state.long_work = CapacityLimiter(max(1, hub.settings.threads // 4))
     app.add_exception_handler(HubError, _answer_hub_error)
     app.add_exception_handler(Moved, _answer_moved)
     app.add_exception_handler(HTTPException, _answer_http_error)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
 from starlette.types import Scope
@@ -30,6 +30,7 @@ __all__ = [
     "address_of",
     "base_url",
     "bearer_token",
+    "long_work",
 ]
 
 LONGEST_TOKEN = 4096
@@ -76,6 +77,12 @@ async def _hub(request: Request) -> Hub:
 
 
 CurrentHub = Annotated[Hub, Depends(_hub)]
+
+
+def long_work(request: Request) -> CapacityLimiter:
+    """Return the places for work that takes minutes (putting files together): it must never take all threads."""
+    limiter: CapacityLimiter = request.app.state.long_work
+    return limiter
 
 
 def bearer_token(authorization: str | None) -> str | None:

@@ -10,7 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
-from pytupli_registry.server.dependencies import CurrentCaller, CurrentHub, Family, Segment
+from pytupli_registry.server.dependencies import CurrentCaller, CurrentHub, Family, Segment, long_work
 from pytupli_registry.server.errors import BadRequest, HubError, Moved, TooLarge
 from pytupli_registry.server.services.git_protocol.fetching import LARGEST_BODY, answer
 from pytupli_registry.server.services.git_protocol.refs import advertisement, shown_refs
@@ -103,7 +103,9 @@ def _refs(
 async def _upload_pack(request: Request, hub: Hub, caller: Caller, type_: RepoType, repo_id: str) -> Response:
     try:
         asked = await _body(request)
-        pieces = await to_thread.run_sync(_answer, hub, caller, type_, repo_id, asked, _version(request))
+        pieces = await to_thread.run_sync(
+            _answer, hub, caller, type_, repo_id, asked, _version(request), limiter=long_work(request)
+        )
     except HubError as error:
         return _refusal(caller, error)
     return StreamingResponse(pieces, media_type=f"application/x-{UPLOAD_PACK}-result", headers=NEVER_KEPT)

@@ -11,7 +11,14 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, Family, Segment
+from pytupli_registry.server.dependencies import (
+    BaseUrl,
+    CurrentCaller,
+    CurrentHub,
+    Family,
+    Segment,
+    long_work,
+)
 from pytupli_registry.server.errors import GatedRepo, NotAuthenticated, NotFound, RepoNotFound
 from pytupli_registry.server.routes.sending import BlocksResponse
 from pytupli_registry.server.routes.uploads import forget_body, take_body
@@ -146,12 +153,13 @@ async def put_part(
 
 
 @router.post("/lfs/uploads/{upload_id}")
-def complete_upload(
-    hub: CurrentHub, upload_id: UploadId, signature: Signature, completion: Completion
+async def complete_upload(
+    request: Request, hub: CurrentHub, upload_id: UploadId, signature: Signature, completion: Completion
 ) -> dict[str, Any]:
     """Put the parts of a file together, as the signed URL allows."""
-    upload = MultipartUpload.read(hub, upload_id, signature)
-    upload.complete(hub, completion.oid, completion.parts)
+    upload = await to_thread.run_sync(MultipartUpload.read, hub, upload_id, signature)
+    parts = completion.parts
+    await to_thread.run_sync(upload.complete, hub, completion.oid, parts, limiter=long_work(request))
     return {}
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import contextmanager_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -19,6 +19,7 @@ from pytupli_registry.server.dependencies import (
     RepoOf,
     Revision,
     bearer_token,
+    long_work,
 )
 from pytupli_registry.server.errors import Forbidden, HubError, NotFound
 from pytupli_registry.server.routes.answers import truth
@@ -124,7 +125,7 @@ async def put_xorb(
 async def put_shard(request: Request, hub: CurrentHub, grant: CurrentGrant) -> dict[str, int]:
     """Take in a shard; the answer comes when its files are there."""
     spool = await _spooled(request, hub, grant)
-    await to_thread.run_sync(spool.take_in)
+    await to_thread.run_sync(spool.take_in, limiter=long_work(request))
     return {"result": 1}
 
 
@@ -132,7 +133,7 @@ async def put_shard(request: Request, hub: CurrentHub, grant: CurrentGrant) -> d
 async def put_shard_with_progress(request: Request, hub: CurrentHub, grant: CurrentGrant) -> Response:
     """Take in a shard; the answer (a line of JSON at a time) tells how far it is, and its last line how it ended."""
     spool = await _spooled(request, hub, grant)
-    return StreamingResponse(_told(spool), media_type="application/x-ndjson")
+    return StreamingResponse(_told(spool, long_work(request)), media_type="application/x-ndjson")
 
 
 async def _spooled(request: Request, hub: Hub, grant: UploadGrant) -> ShardSpool:
@@ -145,9 +146,9 @@ async def _spooled(request: Request, hub: Hub, grant: UploadGrant) -> ShardSpool
     return spool
 
 
-async def _told(spool: ShardSpool) -> AsyncIterator[bytes]:
+async def _told(spool: ShardSpool, places: CapacityLimiter) -> AsyncIterator[bytes]:
     # Goes on when the client hangs up: it will ask again, and then most is done.
-    work = asyncio.ensure_future(to_thread.run_sync(spool.take_in))
+    work = asyncio.ensure_future(to_thread.run_sync(spool.take_in, limiter=places))
     work.add_done_callback(lambda done: done.cancelled() or done.exception())
     while not work.done():
         await asyncio.wait([work], timeout=HEARTBEAT_S)

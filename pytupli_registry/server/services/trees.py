@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PathEntry", "change_tree", "entry_at", "read_tree", "walk"]
 
+MOST_IN_A_FOLDER = 100_000  # every commit writes the whole list of a folder that it touches
+
 
 @dataclass(frozen=True, slots=True)
 class PathEntry:
@@ -166,6 +168,10 @@ class _Writing:
                 entries[name] = entry
         if not entries:
             return EMPTY_TREE
+        if len(entries) > MOST_IN_A_FOLDER:
+            raise Unprocessable(
+                f"The folder {place!r} would have more than {MOST_IN_A_FOLDER} entries. Use subfolders."
+            )
         raw = serialize_tree(entries)
         changed = object_id("tree", raw)
         self.written[changed] = raw

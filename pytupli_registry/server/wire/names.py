@@ -23,6 +23,7 @@ __all__ = [
 
 COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
+_DRIVE = re.compile(r"[A-Za-z]:")
 _FORBIDDEN = ("--", "..")
 _LONGEST_NAME = 96
 _LONGEST_PATH = 1024
@@ -176,6 +177,8 @@ def _problem_of_path(path: str) -> str | None:
         return f"it must have 1 to {_LONGEST_PATH} bytes"
     if path.startswith("..\\"):
         return "it may not begin with '..\\'"
+    if _DRIVE.match(path):
+        return "it may not begin with a drive letter"
     parts = path.split("/")
     if len(parts) > _DEEPEST:
         return f"it has more than {_DEEPEST} levels"

@@ -78,6 +78,9 @@ class ShardIntake:
             for part in self._shard.ranges(file):
                 self._sources.places(part)
             self._progress.total += file.size
+        # A range of a few bytes can name many megabytes: a shard must not order more than it may take.
+        if self._progress.total > self._hub.settings.max_file_size:
+            raise TooLarge(f"The files of one upload have {self._progress.total} bytes together; split it.")
 
     def _take_in(self, file: ShardFile, batch: Batch) -> None:
         if self._is_there(file):
