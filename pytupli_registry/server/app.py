@@ -155,7 +155,7 @@ def _moved_path(path: str, moved: Moved) -> str | None:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 404 and _REPO_WITHOUT_OWNER.fullmatch(request.scope["path"]):
-        return error_response(404, "Repository not found: its id has an owner.", code="RepoNotFound")
+        return error_response(404, "Repository not found", code="RepoNotFound")
     return error_response(error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 

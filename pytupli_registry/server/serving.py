@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -20,6 +22,9 @@ from pytupli_registry.server.services.maintenance.errors import MaintenanceError
 __all__ = ["HubServer", "listen", "run", "serve", "url_of"]
 
 BACKLOG = 2048
+MOST_FILES = 16_384
+# uvloop accepts one connection a socket and turn of its loop: with many requests in a turn, newcomers waited seconds.
+ACCEPTED_TOGETHER = 8
 KEEP_ALIVE_S = 75  # longer than proxies keep idle connections, so that they never write into a closing one
 ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
@@ -88,13 +93,25 @@ def serve(hub: Hub, listener: socket.socket, on_ready: Callable[[], None] = lamb
 
     A second SIGINT ends it at once.
     """
-    run(HubServer(hub, on_ready), listener)
+    server = HubServer(hub, on_ready)
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it again would stop all requests for a tenth of a second
+    run(server, listener)
 
 
 def run(server: HubServer, listener: socket.socket) -> None:
     """Run a server that was made before, as :func:`serve` does."""
+    _allow_many_files()
     with _signals_that_only_stop(), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(server.serve([listener]))
+        runner.run(server.serve([listener, *(listener.dup() for _ in range(ACCEPTED_TOGETHER - 1))]))
+
+
+def _allow_many_files() -> None:
+    """Take what the system allows: the usual 1024 are fewer than connections and open blobs may need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextmanager

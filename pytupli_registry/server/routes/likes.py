@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, Family, RepoOf, Segment
+from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, RepoOf, Segment
 from pytupli_registry.server.errors import RepoNotFound
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_row_cursor
 from pytupli_registry.server.routes.identity import avatar
@@ -39,9 +39,9 @@ def unlike(hub: CurrentHub, caller: CurrentCaller, repo_id: RepoOf) -> dict[str,
 
 @router.post("/api/{family}/{name}/like", include_in_schema=False)
 @router.delete("/api/{family}/{name}/like", include_in_schema=False)
-def like_without_owner(family: Family, name: Segment) -> None:
+def like_without_owner() -> None:
     """Refuse an id without an owner: some of the Hub's old repositories have one, none of ours has."""
-    raise RepoNotFound(f"Repository {family.type.prefix}{name[:200]} not found.")
+    raise RepoNotFound("Repository not found")
 
 
 @router.get("/api/{family}/{namespace}/{name}/likers")

@@ -58,7 +58,7 @@ def duplicate(
     # Nobody deletes the original meanwhile, nor does gc take from it what will be the copy's, too.
     held = select(Repository.id).where(Repository.id == original.id)
     if session.scalar(held.with_for_update(read=True, key_share=True)) is None:
-        raise repositories.missing(source)
+        raise repositories.missing()
     copy = repositories.create(
         session, hub, caller, target, visibility=visibility or original.visibility, sdk=original.sdk
     )

@@ -62,15 +62,14 @@ def create_ref(session: Session, repository_id: int, name: str, oid: str, messag
     session.execute(
         select(Repository.id).where(Repository.id == repository_id).with_for_update(read=True, key_share=True)
     )
-    # A commit that gc has found unreachable becomes reachable again.
-    found = session.scalars(
-        update(Commit)
-        .where(Commit.repository_id == repository_id, Commit.oid == oid)
-        .values(orphaned_at=None)
-        .returning(Commit.oid)
-    ).all()
-    if not found:
+    commit = session.get(Commit, (repository_id, oid), populate_existing=True)
+    if commit is None:
         raise RevisionNotFound(f"Invalid rev id: {oid}")
+    if commit.orphaned_at is not None:
+        # A commit that gc has found unreachable becomes reachable again, and with it all before it: gc starts anew
+        # here. (Were only these unmarked, their next marks would be younger than those of their parents.)
+        marked = update(Commit).where(Commit.repository_id == repository_id, Commit.orphaned_at.is_not(None))
+        session.execute(marked.values(orphaned_at=None))
     if session.get(Ref, (repository_id, name)) is not None:
         raise Conflict(f"Reference {name} already exists")
     session.add(Ref(repository_id=repository_id, name=name, commit_oid=oid, message=message))
@@ -102,8 +101,8 @@ def create_tag(session: Session, repository_id: int, tag: str, revision: str | N
         RevisionNotFound: no such revision.
         Conflict: the tag exists.
     """
-    name = f"refs/tags/{check_ref_name(tag)}"
-    create_ref(session, repository_id, name, resolve(session, repository_id, revision), message)
+    oid = resolve(session, repository_id, revision)  # first: clients tell a wrong revision from a wrong name
+    create_ref(session, repository_id, f"refs/tags/{check_ref_name(tag)}", oid, message)
 
 
 def delete_branch(session: Session, repository_id: int, branch: str) -> None:

@@ -94,7 +94,7 @@ def check(session: Session, caller: Caller, repository: Repository, repo_id: Rep
     """Raise unless ``caller`` may do ``action``; see :func:`find`."""
     ownership = ownership_of(repository)
     if not allows(caller, ownership, Action.SEE):
-        raise missing(repo_id)
+        raise missing()
     if not allows(caller, ownership, action):
         raise _refusal(caller, repository, action)
     if action is Action.READ:
@@ -118,9 +118,9 @@ def ownership_of(repository: Repository) -> Ownership:
     return Ownership(repository.owner_id, repository.visibility, repository.created_by)
 
 
-def missing(repo_id: RepoId) -> RepoNotFound:
+def missing() -> RepoNotFound:
     """Return the one answer for what does not exist and for what may not be seen."""
-    return RepoNotFound(f"Repository {repo_id.type.prefix}{repo_id} not found.")
+    return RepoNotFound("Repository not found")
 
 
 def _refusal(caller: Caller, repository: Repository, action: Action) -> Forbidden | NotAuthenticated:
@@ -145,7 +145,7 @@ def _moved_or_missing(session: Session, caller: Caller, repo_id: RepoId) -> Move
         )
     )
     if repository is None or not allows(caller, ownership_of(repository), Action.SEE):
-        return missing(repo_id)
+        return missing()
     return Moved(str(repo_id), repository.full_name)
 
 

@@ -73,7 +73,7 @@ class RepoId:
         """
         namespace, slash, name = text.partition("/")
         if not slash or not _is_name(namespace) or not _is_name(name):
-            raise RepoNotFound(f"Repository {text[:200]!r} not found.")
+            raise RepoNotFound("Repository not found")
         return cls(type_, namespace, name)
 
     def __str__(self) -> str:

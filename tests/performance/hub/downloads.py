@@ -33,7 +33,9 @@ def measure(root: Path, scale: float) -> list[Row]:
     ours, theirs = (statistics.median(times[name]) for name in ("hub", "plain"))
     what = f"hf_hub_download of {source.stat().st_size / 1e9:.2g} GB"
     remark = f"{spoken(ours)}; {plain.name} {spoken(theirs)}, the same client"
-    return [Row(what, f"{theirs / ours:.2f} of {plain.name.split()[0]}", "≥ 0.8", theirs / ours >= 0.8, remark)]
+    return [
+        Row(what, f"{theirs / ours:.2f} of {plain.name.split()[0]}", "≥ 0.8", theirs / ours >= 0.8, remark)
+    ]
 
 
 def download(root: Path, endpoint: str, token: str | bool, size: int) -> float:

@@ -43,5 +43,7 @@ def measure(root: Path, scale: float) -> list[Row]:
     name = plain.name.split()[0]
     return [
         Row(what, f"{ratio:.2f} of {name}", "≥ 0.15", ratio >= 0.15, f"{rate:,.0f}/s; client: {CLIENT}"),
-        Row("99th percentile of their times", f"{spread:.1f}× the median", "≤ 5×", spread <= 5, spoken(median)),
+        Row(
+            "99th percentile of their times", f"{spread:.1f}× the median", "≤ 5×", spread <= 5, spoken(median)
+        ),
     ]

@@ -23,7 +23,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="only these")
     parser.add_argument("--scale", type=float, default=1.0, help="of all sizes; 0.1 for a quick look")
-    parser.add_argument("--scratch", type=Path, help="where the data goes (about 12 GB); default: a temporary one")
+    parser.add_argument(
+        "--scratch", type=Path, help="where the data goes (about 12 GB); default: a temporary one"
+    )
     parser.add_argument("--output", type=Path, default=Path("bench-output"), help="where hub.md goes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:

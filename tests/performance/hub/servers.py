@@ -68,6 +68,11 @@ class HubProcess:
             process.wait(60)
             process.stdout.close()
 
+    def cpu_seconds(self) -> float:
+        """Return how long the server has computed."""
+        times = self.process.cpu_times()
+        return times.user + times.system
+
     def forget_peak(self) -> None:
         """Begin to watch the memory anew."""
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")

@@ -221,6 +221,9 @@ EXPECTED: dict[tuple[str, str], tuple[Case, ...]] = {
     ("POST", f"{REPO}/like"): (changing("discuss"),),
     ("DELETE", f"{REPO}/like"): (changing("discuss"),),
     ("GET", f"{REPO}/likers"): (Case("see"),),
+    # A name without an owner is nobody's.
+    ("POST", "/api/{family}/{name}/like"): (Case("nobody", ignores_tokens=True, refusal=404),),
+    ("DELETE", "/api/{family}/{name}/like"): (Case("nobody", ignores_tokens=True, refusal=404),),
     # Access requests.
     ("GET", f"{REPO}/user-access-request/{{status}}"): (
         Case("administer", path=(("status", "accepted"),), answers=(200, 400)),  # 400: it is not gated

@@ -148,7 +148,7 @@ def test_who_decides_and_who_passes(live: LiveHub, alice: HfApi, tmp_path: Path)
         with pytest.raises(HfHubHTTPError, match="not gated"):
             call()
     alice.update_repo_settings(REPO, gated="auto", private=True)
-    assert ask(live, "carl").json() == {"error": f"Repository {REPO} not found."}
+    assert ask(live, "carl").json() == {"error": "Repository not found"}
     with pytest.raises(RepositoryNotFoundError):
         list(live.api("carl").list_pending_access_requests(REPO))
 

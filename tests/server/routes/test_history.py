@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
 from sqlalchemy import select
 
 from pytupli_registry.server.database.schema import Blob, RepositoryBlob
+from pytupli_registry.server.services.maintenance.fsck.check import check_hub
 from tests.server.support.live import LiveHub
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHub]:
     hub.organization("acme", alice="admin", wanda="write")
     hub.person("bob")
     yield hub
+    findings = check_hub(hub.hub, deep=True)
     hub.stop()
+    assert [one for one in findings.kept if one.is_damage] == []
 
 
 def add(path: str, content: bytes) -> CommitOperationAdd:

@@ -63,7 +63,7 @@ def test_likes_of_hidden_repositories_are_hidden(live: LiveHub) -> None:
     assert live.api("bob").list_liked_repos("alice").total == 0
     assert live.api().list_liked_repos("ALICE").total == 0
     assert like(live, "bob", repo="acme/hidden").json() == like(live, "bob", repo="acme/hiddem").json() | {
-        "error": "Repository datasets/acme/hidden not found."
+        "error": "Repository not found"
     }
     with pytest.raises(RepositoryNotFoundError):
         live.api("bob").unlike("acme/hidden", repo_type="dataset")

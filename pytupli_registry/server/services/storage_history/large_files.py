@@ -139,6 +139,8 @@ def delete_large_files(
     ).all()
     wanted = set(blobs)
     belonging = {blob: facts for blob, facts in _belonging(session, repository.id).items() if blob in wanted}
+    if not belonging:
+        return 0
     pointers = {_pointer_oid(sha256, size) for sha256, (size, _) in belonging.items()}
     if rewrite:
         without_files(session, hub, repository, pointers)

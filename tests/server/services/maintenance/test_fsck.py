@@ -21,6 +21,8 @@ from pytupli_registry.server.database.schema import (
     now,
 )
 from pytupli_registry.server.services.blobs import blob_key
+from pytupli_registry.server.services.repositories import lookup
+from pytupli_registry.server.services.storage_history.large_files import delete_large_files
 from tests.server.services.maintenance.conftest import Large, World, sha
 
 if TYPE_CHECKING:
@@ -196,3 +198,16 @@ def test_rows_that_refer_to_nothing_are_found(world: World):
     execute(world, text(orphan))
     kinds = {finding.kind for finding in world.check().kept}
     assert kinds == ({"account", "database"} if world.hub.database.is_sqlite else {"account"})
+
+
+def test_what_was_taken_from_old_history_is_no_damage(filled: World):
+    """An administrator may take large files out of a repository whose branches do not have them any more."""
+    repo = filled.create("two")
+    other = Large(b"other " * 50_000)
+    filled.commit(repo, a=other)
+    with filled.hub.database.write() as session:
+        repository = lookup(session, repo)
+        first = session.query(Commit).filter_by(repository_id=repository.id, parent_oid=None).one().oid
+        session.execute(update(Ref).where(Ref.repository_id == repository.id).values(commit_oid=first))
+        assert delete_large_files(session, filled.hub, repository, [sha(other)], rewrite=False) == 1
+    filled.assert_sound()

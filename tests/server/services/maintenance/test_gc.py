@@ -27,7 +27,7 @@ from pytupli_registry.server.services.callers import caller_of_user
 from pytupli_registry.server.services.maintenance.errors import MaintenanceError
 from pytupli_registry.server.services.maintenance.gc.collection import collect_garbage
 from pytupli_registry.server.services.maintenance.locks import exclusive, running
-from pytupli_registry.server.services.refs import create_branch, create_ref
+from pytupli_registry.server.services.refs import create_branch, create_ref, delete_branch
 from tests.server.services.maintenance.conftest import Large, sha
 
 BIG = Large(b"big " * 50_000)
@@ -104,6 +104,28 @@ def test_a_marked_commit_can_come_back(world):
     with world.hub.database.read() as session:
         assert session.scalars(select(Commit.orphaned_at)).all() == [None, None, None]
     assert world.is_stored(BIG)
+
+
+def test_the_time_of_a_rescued_history_begins_anew(world):
+    """Of a history, no part may go before what is built on it."""
+    repo = world.create("one")
+    first = head(world, repo)
+    world.commit(repo, a=b"parent")
+    last = world.commit(repo, a=b"child")
+    drop_history(world, repo, first)
+    gc(world, 100)
+    with world.hub.database.write() as session:
+        session.execute(
+            update(Commit)
+            .where(Commit.orphaned_at.is_not(None))
+            .values(orphaned_at=now() - timedelta(seconds=200))
+        )
+        create_branch(session, world.repository_id(repo), "rescued", last)
+    with world.hub.database.write() as session:
+        delete_branch(session, world.repository_id(repo), "rescued")
+    assert gc(world, 100).removed == {}
+    assert world.count(Commit) == 3
+    assert gc(world).removed["commits"] == 2
 
 
 def test_no_branch_can_be_made_at_a_commit_that_went(world):

@@ -34,7 +34,7 @@ from tests.server.services.maintenance.conftest import Large, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROUNDS = 6
+ROUNDS = 4
 REQUESTS = 25
 THREADS = 3
 # What may be answered when gc was faster; a commit that was answered with its id is never lost.
