@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pytupli_registry benchmarks_catalog plugins tests docs
 
-.PHONY: help install demo test test-fast test-catalog check format bench clean
+.PHONY: help install demo test test-fast test-extended test-faults test-catalog check format bench clean
 
 help:
 	@echo "make install   .venv with the core, both plugins and the test tools, from pinned versions"
 	@echo "make demo      record, store, filter, train, evaluate; prints a table and the line that loads the data"
-	@echo "make test      all tests, in parallel"
+	@echo "make test      what CI runs, in parallel"
+	@echo "make test-extended the tests that take minutes each: more clients, the whole catalog, random requests"
 	@echo "make test-fast the tests that take no longer than a few seconds each"
+	@echo "make test-faults hundreds of kills and outages of the Hub server"
 	@echo "make test-catalog the whole catalog, built twice in full size"
 	@echo "make check     lint, format, types, layers"
 	@echo "make bench     the performance table (tests/performance)"
@@ -31,10 +33,16 @@ demo: install
 	$(BIN)/python docs/demo.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not extended"
+
+test-extended: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m extended
 
 test-fast: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not extended"
+
+test-faults: install
+	PYTUPLI_FAULT_KILLS=400 PYTUPLI_FAULT_OUTAGES=20 $(BIN)/python -m pytest -n 2 --dist load tests/server/faults
 
 test-catalog: install
 	$(BIN)/python -m pytest -n 2 --dist load tests/catalog/every_benchmark.py

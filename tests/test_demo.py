@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_filtered_data_trains_the_better_policy():
     command = [sys.executable, "docs/demo.py", "--episodes", "30", "--seeds", "2", "--evaluations", "10"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

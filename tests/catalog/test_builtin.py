@@ -51,6 +51,7 @@ def shrunk(name: str) -> CatalogEntry:
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 @pytest.mark.parametrize("name", NAMES)
 def test_it_builds_the_same_twice_validates_verifies_and_trains(
     name: str, tmp_path: Path, store: Path

@@ -96,6 +96,7 @@ class TestReadme:
         assert list(readme_rows()) == expected
 
     @pytest.mark.slow
+    @pytest.mark.extended
     @EVERY_TASK
     def test_the_numbers_are_what_is_measured(self, task):
         env = task.make()

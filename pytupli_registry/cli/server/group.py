@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from typing import Any
 
 import click
@@ -38,7 +39,7 @@ class _Group(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's signature
         try:
             return super().invoke(ctx)
-        except (MaintenanceError, SettingsError, HubError) as error:
+        except (MaintenanceError, SettingsError, HubError, sqlite3.Error) as error:
             self._fail(ctx, error)
         except OSError as error:
             if error.errno == errno.EPIPE:  # `pytupli-server stats | head`; click knows what to do

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.database.prepared import Prepared
 from pytupli_registry.server.database.schema import Account, Commit, Ref, Repository
 from pytupli_registry.server.errors import EntryNotFound
 from pytupli_registry.server.services.files import File, file_of
@@ -28,7 +29,7 @@ _REFS = Ref.__table__
 _COMMITS = Commit.__table__
 
 # Repository, revision and tree in one question. The revision is a branch or tag, or a whole commit id.
-_REVISION = (
+_REVISION = Prepared(
     select(
         _REPOSITORIES.c.id,
         _REPOSITORIES.c.owner_id,
@@ -62,6 +63,19 @@ _REVISION = (
         _REPOSITORIES.c.name_key == bindparam("name"),
     )
 )
+
+
+class _Row(NamedTuple):
+    """A row of :data:`_REVISION`; without a ref, the commit is the one that was asked for, or none."""
+
+    id: int
+    owner_id: int
+    visibility: str
+    created_by: int | None
+    gated: str
+    ref: str | None
+    oid: str | None
+    tree_oid: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +117,15 @@ def _revision_of(session: Session, caller: Caller, wanted: Wanted) -> tuple[int,
     """Return the repository, the commit and its tree, if ``caller`` may read files there."""
     revision = wanted.revision if wanted.revision.isprintable() else ""  # `resolve` says why not
     names = ref_names(revision)
-    rows = session.execute(
-        _REVISION,
-        {
-            "type": wanted.repo_id.type.value,
-            "namespace": key_of(wanted.repo_id.namespace),
-            "name": key_of(wanted.repo_id.name),
-            "first_ref": names[0],
-            "second_ref": names[-1],
-            "revision": revision.lower(),
-        },
-    ).all()
+    asked = {
+        "type": wanted.repo_id.type.value,
+        "namespace": key_of(wanted.repo_id.namespace),
+        "name": key_of(wanted.repo_id.name),
+        "first_ref": names[0],
+        "second_ref": names[-1],
+        "revision": revision.lower(),
+    }
+    rows = [_Row(*row) for row in _REVISION.rows(session, asked)]
     row = min(rows, key=lambda one: one.ref != names[0]) if rows else None
     if row is not None and _may_read(caller, row):
         repository_id = row.id
@@ -121,12 +133,12 @@ def _revision_of(session: Session, caller: Caller, wanted: Wanted) -> tuple[int,
         repository_id = find(
             session, caller, wanted.repo_id, Action.READ
         ).id  # opens the gate, or says why not
-    if row is not None and row.oid is not None:
+    if row is not None and row.oid is not None and row.tree_oid is not None:
         return repository_id, row.oid, row.tree_oid
     commit = resolve(session, repository_id, wanted.revision)
     return repository_id, commit, tree_of(session, repository_id, commit)
 
 
-def _may_read(caller: Caller, row: Any) -> bool:  # noqa: ANN401 - of _REVISION
+def _may_read(caller: Caller, row: _Row) -> bool:
     ownership = Ownership(row.owner_id, row.visibility, row.created_by)
     return row.gated == "no" and allows(caller, ownership, Action.READ)

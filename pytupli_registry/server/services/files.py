@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.database.prepared import Prepared
 from pytupli_registry.server.database.schema import GitBlob
 from pytupli_registry.server.services.blobs import blob_key
 from pytupli_registry.server.wire.lfs import Pointer
@@ -53,7 +54,10 @@ _BLOBS = GitBlob.__table__.c
 _KNOWN = select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256).where(
     _BLOBS.oid.in_(bindparam("oids", expanding=True))
 )
-_CONTENT = select(_BLOBS.content).where(_BLOBS.oid == bindparam("oid"))
+_ONE = Prepared(
+    select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256).where(_BLOBS.oid == bindparam("oid"))
+)
+_CONTENT = Prepared(select(_BLOBS.content).where(_BLOBS.oid == bindparam("oid")))
 
 
 def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]:
@@ -68,9 +72,15 @@ def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]
             found[oid] = known
     for first in range(0, len(unknown), MANY):
         for row in session.execute(_KNOWN, {"oids": unknown[first : first + MANY]}):
-            found[row.oid] = File(*row)
-            hub.caches.files.put(row.oid, found[row.oid])
+            found[row.oid] = _kept(hub, row)
     return found
+
+
+def _kept(hub: Hub, row: Sequence[Any]) -> File:
+    oid, size, lfs, sha256 = row
+    file = File(oid, size, bool(lfs), sha256)
+    hub.caches.files.put(oid, file)
+    return file
 
 
 def file_of(session: Session, hub: Hub, oid: str) -> File:
@@ -79,10 +89,13 @@ def file_of(session: Session, hub: Hub, oid: str) -> File:
     Raises:
         LookupError: the database is damaged; fsck tells more.
     """
-    found = files_of(session, hub, [oid]).get(oid)
-    if found is None:
+    known = hub.caches.files.get(oid)
+    if known is not None:
+        return known
+    rows = _ONE.rows(session, {"oid": oid})
+    if not rows:
         raise LookupError(f"git blob {oid} is missing from the database")
-    return found
+    return _kept(hub, rows[0])
 
 
 def content_of(session: Session, oid: str) -> bytes:
@@ -91,7 +104,7 @@ def content_of(session: Session, oid: str) -> bytes:
     Raises:
         LookupError: the database is damaged; fsck tells more.
     """
-    content: bytes | None = session.scalar(_CONTENT, {"oid": oid})
+    content: bytes | None = _CONTENT.value(session, {"oid": oid})
     if content is None:
         raise LookupError(f"the content of git blob {oid} is missing from the database")
     return content

@@ -41,6 +41,8 @@ def unlike(session: Session, repository: Repository, caller: Caller) -> int:
 
 
 def _recount(session: Session, repository: Repository) -> int:
+    # Under the repository's lock, and in a statement of its own: a count that waited for another's would be old.
+    session.execute(select(Repository.id).where(Repository.id == repository.id).with_for_update())
     counted = select(func.count()).where(Like.repository_id == repository.id).scalar_subquery()
     return int(
         session.scalar(

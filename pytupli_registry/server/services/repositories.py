@@ -86,11 +86,11 @@ def find(session: Session, caller: Caller, repo_id: RepoId, action: Action) -> R
     repository = lookup(session, repo_id)
     if repository is None:
         raise _moved_or_missing(session, caller, repo_id)
-    check(session, caller, repository, repo_id, action)
+    check(session, caller, repository, action)
     return repository
 
 
-def check(session: Session, caller: Caller, repository: Repository, repo_id: RepoId, action: Action) -> None:
+def check(session: Session, caller: Caller, repository: Repository, action: Action) -> None:
     """Raise unless ``caller`` may do ``action``; see :func:`find`."""
     ownership = ownership_of(repository)
     if not allows(caller, ownership, Action.SEE):

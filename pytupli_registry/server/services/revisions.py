@@ -7,6 +7,7 @@ import re
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.database.prepared import Prepared
 from pytupli_registry.server.database.schema import Commit, Ref
 from pytupli_registry.server.errors import RevisionNotFound
 from pytupli_registry.server.wire.names import check_revision
@@ -21,13 +22,16 @@ _FULL = re.compile(r"[0-9a-f]{40}")
 _REFS = Ref.__table__
 _COMMITS = Commit.__table__
 
-# Nearly every request asks these: built once, over tables, they take a fraction of the time.
-_TARGETS = select(_REFS.c.name, _REFS.c.commit_oid).where(
-    _REFS.c.repository_id == bindparam("repository_id"),
-    _REFS.c.name.in_((bindparam("first"), bindparam("second"))),
+_TARGETS = Prepared(
+    select(_REFS.c.name, _REFS.c.commit_oid).where(
+        _REFS.c.repository_id == bindparam("repository_id"),
+        _REFS.c.name.in_((bindparam("first"), bindparam("second"))),
+    )
 )
-_TREE = select(_COMMITS.c.tree_oid).where(
-    _COMMITS.c.repository_id == bindparam("repository_id"), _COMMITS.c.oid == bindparam("oid")
+_TREE = Prepared(
+    select(_COMMITS.c.tree_oid).where(
+        _COMMITS.c.repository_id == bindparam("repository_id"), _COMMITS.c.oid == bindparam("oid")
+    )
 )
 
 
@@ -41,8 +45,8 @@ def resolve(session: Session, repository_id: int, revision: str | None) -> str:
     """
     text = check_revision(revision or DEFAULT_BRANCH)
     names = ref_names(text)
-    rows = session.execute(_TARGETS, {"repository_id": repository_id, "first": names[0], "second": names[-1]})
-    found: dict[str, str] = {row.name: row.commit_oid for row in rows}
+    asked = {"repository_id": repository_id, "first": names[0], "second": names[-1]}
+    found: dict[str, str] = {row[0]: row[1] for row in _TARGETS.rows(session, asked)}
     for name in names:
         if name in found:
             return found[name]
@@ -96,7 +100,7 @@ def tree_of(session: Session, repository_id: int, commit_oid: str) -> str:
     Raises:
         RevisionNotFound: the repository has no such commit.
     """
-    oid: str | None = session.scalar(_TREE, {"repository_id": repository_id, "oid": commit_oid})
+    oid: str | None = _TREE.value(session, {"repository_id": repository_id, "oid": commit_oid})
     if oid is None:
         raise not_found(commit_oid)
     return oid

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.database.prepared import Prepared
 from pytupli_registry.server.database.schema import Tree, now
 from pytupli_registry.server.errors import Unprocessable
 from pytupli_registry.server.wire.git import (
@@ -28,6 +29,9 @@ __all__ = ["PathEntry", "change_tree", "entry_at", "read_tree", "walk"]
 MOST_IN_A_FOLDER = 100_000  # every commit writes the whole list of a folder that it touches
 
 
+AHEAD = 100
+
+
 @dataclass(frozen=True, slots=True)
 class PathEntry:
     """An entry with its whole path."""
@@ -37,7 +41,8 @@ class PathEntry:
 
 
 _TREES = Tree.__table__.c
-_RAW = select(_TREES.raw).where(_TREES.oid == bindparam("oid"))
+_ONE = Prepared(select(_TREES.raw).where(_TREES.oid == bindparam("oid")))
+_SOME = select(_TREES.oid, _TREES.raw).where(_TREES.oid.in_(bindparam("oids", expanding=True)))
 
 
 def read_tree(session: Session, hub: Hub, oid: str) -> Mapping[str, TreeEntry]:
@@ -45,9 +50,19 @@ def read_tree(session: Session, hub: Hub, oid: str) -> Mapping[str, TreeEntry]:
     if oid == EMPTY_TREE:
         return {}
     known = hub.caches.trees.get(oid)
-    if known is not None:
-        return known
-    raw: bytes | None = session.scalar(_RAW, {"oid": oid})
+    return _parsed(hub, oid, _ONE.value(session, {"oid": oid})) if known is None else known
+
+
+def _read_trees(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, Mapping[str, TreeEntry]]:
+    found = {oid: {} if oid == EMPTY_TREE else hub.caches.trees.get(oid) for oid in oids}
+    known = {oid: entries for oid, entries in found.items() if entries is not None}
+    unknown = found.keys() - known.keys()
+    rows = session.execute(_SOME, {"oids": list(unknown)}) if unknown else ()
+    raw: dict[str, bytes] = {row[0]: row[1] for row in rows}
+    return known | {oid: _parsed(hub, oid, raw.get(oid)) for oid in unknown}
+
+
+def _parsed(hub: Hub, oid: str, raw: bytes | None) -> Mapping[str, TreeEntry]:
     if raw is None:
         raise LookupError(f"tree {oid} is missing from the database")  # damage: fsck tells more
     entries = parse_tree(raw)
@@ -81,19 +96,32 @@ def walk(
         recursive: descend into directories.
         after: begin after this path, which must have come from such a walk.
     """
-    skipping = after.removeprefix(prefix).partition("/")[0] if after.startswith(prefix) else ""
-    for name, entry in read_tree(session, hub, tree_oid).items():
+    return _walk(session, hub, read_tree(session, hub, tree_oid), prefix, recursive, after)
+
+
+def _walk(
+    session: Session, hub: Hub, entries: Mapping[str, TreeEntry], prefix: str, recursive: bool, after: str
+) -> Iterator[PathEntry]:
+    first = after.removeprefix(prefix).partition("/")[0] if after.startswith(prefix) else ""
+    left = list(entries.items())
+    if first:
+        left = left[next((place for place, name in enumerate(entries) if name == first), len(left)) :]
+    folders = _folders(session, hub, [entry.oid for _, entry in left if entry.is_directory])
+    for name, entry in left:
         path = prefix + name
-        inside = ""
-        if skipping:
-            if name != skipping:
-                continue
-            skipping = ""
-            inside = after if after != path else ""
+        inside = after if name == first and path != after else ""
         if not inside and path != after:
             yield PathEntry(path, entry)
         if recursive and entry.is_directory:
-            yield from walk(session, hub, entry.oid, prefix=f"{path}/", after=inside)
+            yield from _walk(session, hub, next(folders), f"{path}/", recursive, inside)
+
+
+def _folders(session: Session, hub: Hub, oids: Sequence[str]) -> Iterator[Mapping[str, TreeEntry]]:
+    """Yield trees, reading some ahead: a question for each would take most of the time of a walk."""
+    for first in range(0, len(oids), AHEAD):
+        some = oids[first : first + AHEAD]
+        trees = _read_trees(session, hub, some)
+        yield from (trees[oid] for oid in some)
 
 
 @dataclass(slots=True)

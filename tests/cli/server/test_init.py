@@ -162,7 +162,9 @@ def test_migrations_that_wait_keep_a_server_from_starting(tmp_path: Path):
     with migrating(database) as connection:
         tables = [
             row[0]
-            for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for row in connection.exec_driver_sql(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
         ]
         for table in tables:
             connection.exec_driver_sql(f"DROP TABLE {table}")

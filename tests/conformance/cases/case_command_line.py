@@ -224,9 +224,14 @@ def test_verification(run, repo, commit, tmp_path):
 
 
 @client(">=1", "webhooks in the command line are newer")
-def test_webhooks(run):
-    run("webhooks", "create", "--url", "https://hooks.example.org/cli", "--watch", f"user:{OWNER.name}")
+def test_webhooks(run, api):
+    run("webhooks", "create", "--url", "https://hooks.example.org/cli", "--watch", "user:julien-c")
     assert "https://hooks.example.org/cli" in run("webhooks", "list", "--json")
+    for found in api.list_webhooks():
+        if found.url == "https://hooks.example.org/cli":
+            run("webhooks", "delete", found.id, "-y")
+            break
+    assert found.id not in [left.id for left in api.list_webhooks()]
 
 
 @client(">=0.30,<2", "upload-large-folder came with 0.25 and went with 2.0")

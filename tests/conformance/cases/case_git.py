@@ -1,6 +1,7 @@
 """`git clone`: git itself checks every object of the history."""
 
 import hashlib
+import json
 import os
 import subprocess
 from urllib.parse import urlsplit, urlunsplit
@@ -156,11 +157,12 @@ def test_content_of_pointers_is_downloaded_as_git_lfs_does(full):
         {"Accept": "application/vnd.git-lfs+json"},
     )
     assert answer.status == 200
-    import json
-
     (found,) = json.loads(answer.body)["objects"]
     action = found["actions"]["download"]
-    assert request("GET", action["href"], headers=action.get("header", {})).body == LARGE
+    answer = request("GET", action["href"], headers=action.get("header", {}))
+    if answer.status in (302, 307):
+        answer = request("GET", answer.headers["location"])
+    assert answer.body == LARGE
 
 
 def test_a_renamed_repository(full, tmp_path, api):

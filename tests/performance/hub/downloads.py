@@ -5,14 +5,11 @@ from __future__ import annotations
 import shutil
 import statistics
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from contents import opened, put, random_file
 from servers import ADMIN, FileServer, HubProcess
 from table import Row, spoken
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SIZE = 2_000_000_000
 REPEATS = 3
@@ -47,7 +44,7 @@ def download(root: Path, endpoint: str, token: str | bool, size: int) -> float:
         f"{ADMIN}/large", "data.bin", repo_type="dataset", endpoint=endpoint, token=token, cache_dir=cache
     )
     duration = time.perf_counter() - start
-    with open(found, "rb") as file:
+    with Path(found).open("rb") as file:
         assert file.seek(0, 2) == size
     shutil.rmtree(cache)
     return duration

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Files(SimpleHTTPRequestHandler):
@@ -20,7 +21,7 @@ class Files(SimpleHTTPRequestHandler):
         self.answer(with_body=True)
 
     def answer(self, *, with_body: bool) -> None:
-        with open(self.translate_path(self.path), "rb") as file:
+        with Path(self.translate_path(self.path)).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
             start = int(asked[1]) if asked else 0

@@ -99,21 +99,6 @@ class TestLayout:
 class TestSending:
     """What a server wants to know to hand a file to the system."""
 
-    def test_all_at_once(self, folder):
-        blocks = folder.read(put(folder), 3, 5)
-        descriptor = blocks.fileno()
-        assert bytes(blocks.at_once()) == CONTENT[3:8]  # just written, hence in memory
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(descriptor)
-        assert list(blocks) == []
-
-    def test_what_became_shorter_is_not_there_at_once(self, folder):
-        blocks = folder.read(put(folder, b"x" * 100, "parts/u/1"))
-        os.truncate(folder.path("parts/u/1"), 10)
-        assert blocks.at_once() is None
-        with pytest.raises(StoreUnavailable):
-            list(blocks)
-
     def test_the_descriptor_and_what_is_left(self, folder):
         blocks = folder.read(put(folder, b"x" * (3 << 20), "parts/u/1"), 100)
         assert (blocks.position, blocks.remaining) == (100, (3 << 20) - 100)

@@ -78,7 +78,7 @@ def _checked(
     repository = session.get(Repository, repository_id)
     if repository is None:
         raise RepoNotFound("The repository of this link was deleted.")
-    repositories.check(session, caller, repository, repositories.repo_id_of(repository), action)
+    repositories.check(session, caller, repository, action)
     return caller
 
 

@@ -1,12 +1,10 @@
-"""Sets of object ids that may be larger than memory: they lie in a temporary SQLite file."""
+"""Sets of object ids that may be larger than memory: SQLite puts what it cannot hold into temporary files."""
 
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Self
 
 __all__ = ["MANY", "Marks", "chunks"]
@@ -22,19 +20,12 @@ def chunks(things: Iterable[str], size: int = MANY) -> Iterator[list[str]]:
 
 
 class Marks:
-    """Named sets of texts. A context manager: on leaving, they are gone.
+    """Named sets of texts. A context manager: on leaving, they are gone."""
 
-    Args:
-        directory: where the file lies meanwhile.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix=".marks-", dir=directory)
-        self._file = sqlite3.connect(Path(self._directory.name) / "marks", isolation_level=None)
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", isolation_level=None)
         for statement in (
             "PRAGMA journal_mode = OFF",
-            "PRAGMA synchronous = OFF",
-            "PRAGMA locking_mode = EXCLUSIVE",
             "PRAGMA cache_size = -65536",
             "CREATE TABLE marks (kind TEXT, key TEXT, value INTEGER, PRIMARY KEY (kind, key)) WITHOUT ROWID",
         ):
@@ -45,7 +36,6 @@ class Marks:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        self._directory.cleanup()
 
     def add(self, kind: str, keys: Iterable[str]) -> list[str]:
         """Add keys to a set and return those that were not in it."""

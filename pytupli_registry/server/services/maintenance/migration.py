@@ -11,6 +11,7 @@ from pytupli_registry.server.database.engine import Database
 from pytupli_registry.server.database.migrations import migrating, migration_state, upgrade
 from pytupli_registry.server.database.schema import now
 from pytupli_registry.server.services.maintenance.errors import MaintenanceError
+from pytupli_registry.server.services.maintenance.locks import alone
 from pytupli_registry.server.settings import Settings
 
 __all__ = ["MigrationReport", "copy_sqlite", "migrate"]
@@ -35,13 +36,16 @@ def migrate(settings: Settings) -> MigrationReport:
     """Run all pending migrations, in one transaction. Servers of the older version are to be stopped before.
 
     Raises:
-        MaintenanceError: the database is newer than this version of the server, or was never initialised.
+        MaintenanceError: the database is newer than this version of the server, or was never initialised; or a
+            server is running here.
         Unavailable: it does not answer.
     """
     database = Database(settings.database_url, connections=1)
     try:
-        with migrating(database) as connection:
+        with alone(settings.directory) as is_alone, migrating(database) as connection:
             state = migration_state(connection)
+            if state.pending and not is_alone:
+                raise MaintenanceError("The server is running. Stop it before its tables change.")
             if not state.is_known or state.current is None:
                 raise MaintenanceError(
                     f"The database is at migration {state.current or 'none'}, from which this version of the "

@@ -1,7 +1,6 @@
 """Accounts: one namespace, reserved names, case; and what PyTupli got wrong here."""
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from pytupli_registry.server.database.engine import Database
 from pytupli_registry.server.database.schema import Token
@@ -109,7 +108,7 @@ def test_impossible_tokens_cannot_be_stored(database: Database) -> None:
         {"kind": "personal", "parent_id": 1},
     ):
         row = {"user_id": alice, "name": "x", "digest": "d", "role": "read", **wrong}
-        with pytest.raises(IntegrityError), database.write() as session:
+        with pytest.raises(Conflict), database.write() as session:
             session.add(Token(**row))
 
 

@@ -83,6 +83,8 @@ def test_a_restored_hub_has_the_same_rows_and_bytes(filled: World, tmp_path: Pat
 
 
 def test_it_moves_to_postgresql_and_s3_and_back(filled: World, tmp_path: Path, postgres, s3):
+    with filled.hub.database.write() as session:
+        session.delete(accounts.create_user(session, "temporary"))
     before = rows(filled.hub)
     take_backup(filled.hub, tmp_path / "one")
     places = {
@@ -95,15 +97,21 @@ def test_it_moves_to_postgresql_and_s3_and_back(filled: World, tmp_path: Path, p
     assert rows(cloud) == before
     assert check_hub(cloud, deep=True).kept == []
     with cloud.database.write() as session:  # numbers go on where they were
-        assert accounts.create_user(session, "bob").id == filled.user_id + 1
+        assert accounts.create_user(session, "bob").id == filled.user_id + 2
     take_backup(cloud, tmp_path / "two")
     moved = rows(cloud)
-    cloud.close()
     restore_backup(tmp_path / "two", tmp_path / "home", local=True)
     home = opened(tmp_path / "home")
     assert rows(home) == moved
     assert check_hub(home, deep=True).kept == []
+    with home.database.write() as session:
+        assert accounts.create_user(session, "carol").id == filled.user_id + 3
     home.close()
+    with cloud.database.write() as session:
+        session.delete(session.query(Repository).one())
+    assert collect_garbage(cloud, grace_s=0).removed["blobs"] == 1
+    assert list(cloud.objects.list()) == []
+    cloud.close()
 
 
 def test_the_second_backup_copies_what_is_new(filled: World, tmp_path: Path):

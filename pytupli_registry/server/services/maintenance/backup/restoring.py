@@ -112,7 +112,8 @@ def _migrate(path: Path) -> None:
 def _copy_objects(
     backup: BackupDirectory, settings: Settings, path: Path, progress: Callable[[int], None]
 ) -> Copied:
-    target = open_store(settings.objects_url, settings.objects_options, fsync=settings.fsync)
+    spool = settings.directory / "spool"
+    target = open_store(settings.objects_url, settings.objects_options, fsync=settings.fsync, spool=spool)
     target.check()
     database = Database(f"sqlite:///{path}", connections=1)
     try:
@@ -139,8 +140,7 @@ def _fill(settings: Settings, path: Path) -> None:
 def _place(path: Path, target: Path) -> None:
     if target.exists():
         raise MaintenanceError(f"There is a database in {target} already. Name another one.")
-    target.touch(mode=0o600)
-    path.replace(target)
+    shutil.move(path, target)  # perhaps to another disk
     target.chmod(0o600)
 
 

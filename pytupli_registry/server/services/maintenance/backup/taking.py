@@ -119,7 +119,7 @@ def _prune(backup: BackupDirectory, keep: int) -> int:
     """Delete old snapshots, and the objects that only they needed."""
     for name in backup.names()[:-keep]:
         backup.forget(name)
-    with Marks(backup.path) as marks:
+    with Marks() as marks:
         for name in backup.names():
             with snapshot_database(backup.snapshots / name) as database:
                 marks.put(STORED, ((blob_key(sha256), size) for sha256, size in blobs_of(database)))

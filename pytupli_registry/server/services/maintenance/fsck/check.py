@@ -36,7 +36,7 @@ def check_hub(hub: Hub, *, deep: bool = False, progress: Callable[[int], None] =
         Unavailable: database or object store do not answer.
     """
     findings = Findings()
-    with exclusive(hub), Marks(hub.settings.directory) as marks:
+    with exclusive(hub), Marks() as marks:
         check_database(hub, findings)
         check_accounts(hub, findings)
         check_trees(hub, findings)

@@ -75,7 +75,7 @@ def collect_garbage(
     """
     grace = hub.settings.gc_grace_s if grace_s is None else grace_s
     directory = hub.settings.directory
-    with exclusive(hub), alone(directory) as is_alone, Marks(directory) as marks:
+    with exclusive(hub), alone(directory) as is_alone, Marks() as marks:
         if grace < SHORTEST_GRACE_S and not (is_alone or dry_run):
             raise MaintenanceError(
                 f"The server is running: what is younger than {SHORTEST_GRACE_S} seconds may belong to a request. "
