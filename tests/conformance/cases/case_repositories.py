@@ -105,6 +105,7 @@ def test_hidden_and_missing_namespaces_refuse_alike(stranger):
     assert found[0][0] in (403, 404)
 
 
+@client(">=0.30", "0.24 always says whether a repository is private")
 def test_private_by_default(api):
     url = api.create_repo(f"{HIDDEN_ORGANIZATION}/{new_name()}", repo_type="dataset")
     assert api.dataset_info(url.repo_id).private
