@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pytupli_registry benchmarks_catalog plugins tests docs
 
-.PHONY: help install demo test test-fast test-extended test-faults test-catalog check format bench clean
+.PHONY: help install demo test test-fast test-extended test-faults test-catalog conformance check format bench bench-hub clean
 
 help:
 	@echo "make install   .venv with the core, both plugins and the test tools, from pinned versions"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-fast the tests that take no longer than a few seconds each"
 	@echo "make test-faults hundreds of kills and outages of the Hub server"
 	@echo "make test-catalog the whole catalog, built twice in full size"
+	@echo "make conformance every released client against every kind of Hub (make test runs a part of it)"
 	@echo "make check     lint, format, types, layers"
 	@echo "make bench     the performance table (tests/performance)"
 
@@ -47,6 +48,9 @@ test-faults: install
 test-catalog: install
 	$(BIN)/python -m pytest -n 2 --dist load tests/catalog/every_benchmark.py
 
+conformance: install
+	$(BIN)/python -m pytest tests/conformance/every_combination.py
+
 check: install
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -59,6 +63,9 @@ format: install
 
 bench: install
 	$(BIN)/python tests/performance/run.py
+
+bench-hub: install
+	$(BIN)/python tests/performance/hub/run.py
 
 clean:
 	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-output demo-output
