@@ -34,7 +34,7 @@ demo: install
 	$(BIN)/python docs/demo.py
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not extended"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not extended"
 
 test-extended: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m extended

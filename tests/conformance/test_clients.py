@@ -19,6 +19,6 @@ def _run(case):
     return pytest.param(*case, marks=[] if case in IN_CI else pytest.mark.extended)
 
 
-@pytest.mark.parametrize(("client", "hub", "xet"), map(_run, MATRIX))
+@pytest.mark.parametrize(("client", "hub", "xet"), [_run(case) for case in MATRIX])
 def test_cases(client, hub, xet, hub_of, tmp_path):
     print(run_cases(CLIENTS[client], hub_of(hub), tmp_path, xet=xet))
