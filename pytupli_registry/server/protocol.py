@@ -42,7 +42,7 @@ class HubProtocol(HttpToolsProtocol):
         self._progress_timer: asyncio.TimerHandle | None = None
         self._received = 0
         self._watched: object = None
-        self._stalled = False
+        self._unread: int | None = None  # bytes that waited to be read when it was last looked; None if they were
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first head has to come soon."""
@@ -100,19 +100,20 @@ class HubProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         """The client has read something."""
-        self._stalled = False
+        self._unread = None
         super().resume_writing()
 
     def _check_progress(self) -> None:
         """Close the connection of a client that neither sends what we wait for nor reads what we send."""
         waits = self._waits_for_body()
         starved = waits and self.cycle is self._watched and self._received < self.least_progress
-        if starved or (self._stalled and self.flow.write_paused):
+        unread = self.transport.get_write_buffer_size() if self.flow.write_paused else None
+        if starved or (unread is not None and self._unread is not None and unread >= self._unread):
             self._close()
             return
         self._watched = self.cycle if waits else None
         self._received = 0
-        self._stalled = self.flow.write_paused
+        self._unread = unread
         self._progress_timer = self.loop.call_later(self.progress_s, self._check_progress)
 
     def _waits_for_body(self) -> bool:

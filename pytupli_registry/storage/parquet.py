@@ -228,7 +228,10 @@ class _ParquetColumns:
             return FieldValues(self.numbers(name))
         column = self._read([name]).column(0)
         self._check_rows(column, name)
-        return FieldValues(*from_arrow(column.combine_chunks()))
+        try:
+            return FieldValues(*from_arrow(column.combine_chunks()))
+        except UnicodeDecodeError as error:
+            raise FormatError(self.path, "a text in it is no UTF-8", where=name) from error
 
     def check_zones(self, path: str, leaf: Leaf) -> None:
         """Check that the zone maps of a leaf are there and of its dtype."""

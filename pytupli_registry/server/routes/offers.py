@@ -89,8 +89,10 @@ def _length(size: int) -> tuple[bytes, bytes]:
     return b"content-length", b"%d" % size
 
 
-async def answer(hub: Hub, method: str, asked: Mapping[bytes, bytes], offered: Offer) -> Response:
-    """Return the answer to a request whose headers are ``asked``.
+async def answer(
+    hub: Hub, method: str, asked: Mapping[bytes, bytes], offered: Offer, pinned: str
+) -> Response:
+    """Return the answer to a request whose headers are ``asked``; ``pinned`` is where HEAD says the bytes are.
 
     Raises:
         RangeNotSatisfiable: a range outside of the file.
@@ -98,7 +100,8 @@ async def answer(hub: Hub, method: str, asked: Mapping[bytes, bytes], offered: O
     """
     headers, file = offered.headers, offered.file
     if method == "HEAD":
-        return _Ready(200, [*headers, _length(file.size)])
+        location = [(b"location", pinned.encode("latin-1"))] if pinned else []
+        return _Ready(200, [*headers, _length(file.size), *location])
     if _is_known(asked.get(b"if-none-match"), file.etag):
         return _Ready(304, headers)
     url = _signed_url(hub, offered)

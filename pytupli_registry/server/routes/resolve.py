@@ -20,6 +20,7 @@ from pytupli_registry.server.dependencies import (
     Family,
     Revision,
     Segment,
+    base_url,
     bearer_token,
     note_use,
     unquoted,
@@ -83,7 +84,23 @@ _ROUTES = {"{family}" in route.path: route for route in router.routes if isinsta
 
 async def _resolve(request: Request, hub: Hub, wanted: Wanted) -> Response:
     offered = await to_thread.run_sync(_look_up, request, hub, wanted)
-    return await answer(hub, request.method, dict(request.scope["headers"]), offered)
+    return await answer(
+        hub, request.method, dict(request.scope["headers"]), offered, _pinned(request, hub, offered)
+    )
+
+
+def _pinned(request: Request, hub: Hub, offered: Offer) -> str:
+    """Return the URL of the same file at the commit that was found.
+
+    Clients ask with HEAD first, and then for the bytes at ``location``: without it, a file that is replaced between
+    the two has another size than they were told.
+    """
+    path = request.scope["path"]
+    revision = _PATH.fullmatch(path)
+    if revision is None or request.method != "HEAD":
+        return ""
+    before, after = path[: revision.start(4)], path[revision.end(4) :]
+    return f"{base_url(request, hub)}{before}{offered.download.commit}{after}"
 
 
 def _look_up(request: Request, hub: Hub, wanted: Wanted) -> Offer:
@@ -142,7 +159,8 @@ class FilesFirst:
             self._offers.put(key, version, offered)
         else:
             note_use(scope, self._hub, offered.download.caller)
-        return await answer(self._hub, scope["method"], asked, offered)
+        pinned = _pinned(Request(scope), self._hub, offered)
+        return await answer(self._hub, scope["method"], asked, offered, pinned)
 
 
 def _plain(scope: Scope) -> tuple[str, ...] | None:
