@@ -1,0 +1,1 @@
+"""Publishing benchmarks and datasets to a Hub: everything is checked first, and arrives as one commit."""
