@@ -257,6 +257,11 @@ class Repository(Base):
     owner: Mapped[Account] = relationship(lazy="joined", innerjoin=True)
 
     @property
+    def owner_name(self) -> str:
+        """Name of the account it belongs to."""
+        return self.owner.name
+
+    @property
     def full_name(self) -> str:
         """``namespace/name``."""
         return f"{self.owner.name}/{self.name}"

@@ -46,8 +46,10 @@ ROUTERS = (
     webhooks.router,  # before those that would take "settings" for the name of a family
     likes.router,  # its /api/users/{user}/likes, too
     repositories.router,
+    repositories.often_asked,
     refs.router,
     trees.router,
+    trees.often_asked,
     commits.router,
     history.router,
     discussions.router,

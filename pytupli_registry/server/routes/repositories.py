@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
@@ -19,10 +20,12 @@ from pytupli_registry.server.dependencies import (
 from pytupli_registry.server.errors import Conflict
 from pytupli_registry.server.routes.answers import page_of, page_response, read_cursor, truth
 from pytupli_registry.server.routes.repository_json import checked_expand, list_json, repository_json
+from pytupli_registry.server.routes.straight import Plain, straight
 from pytupli_registry.server.services import repositories
 from pytupli_registry.server.services.listing import Search, list_repositories
 from pytupli_registry.server.services.permissions import Action
 from pytupli_registry.server.services.revisions import resolve
+from pytupli_registry.server.services.sight import look
 from pytupli_registry.server.wire.names import RepoId, RepoType, check_repo_name
 
 router = APIRouter(tags=["repositories"])
@@ -177,7 +180,15 @@ def list_all(
     return page_response(request, base, entries, after)
 
 
-@router.get("/api/{family}/{namespace}/{name}")
+async def _plain_info(asked: Plain) -> Response:
+    revision = asked.path.get("revision")
+    return await to_thread.run_sync(_info, asked.hub, asked.caller, asked.repo_id, revision, None, [])
+
+
+often_asked = APIRouter(route_class=straight(_plain_info))
+
+
+@often_asked.get("/api/{family}/{namespace}/{name}")
 def repository_info(
     hub: CurrentHub,
     caller: CurrentCaller,
@@ -189,7 +200,7 @@ def repository_info(
     return _info(hub, caller, repo_id, None, blobs, expand)
 
 
-@router.get("/api/{family}/{namespace}/{name}/revision/{revision}")
+@often_asked.get("/api/{family}/{namespace}/{name}/revision/{revision}")
 def revision_info(
     hub: CurrentHub,
     caller: CurrentCaller,
@@ -212,7 +223,7 @@ def _info(
 ) -> Response:
     checked_expand(repo_id.type, expand)
     with hub.database.read() as session:
-        repository = repositories.find(session, caller, repo_id, Action.SEE)
+        repository = look(session, caller, repo_id)
         sha = resolve(session, repository.id, revision)
         shown = repository_json(session, hub, repository, sha=sha, blobs=truth(blobs), expand=expand)
     return JSONResponse(shown)

@@ -12,7 +12,7 @@ from pytupli_registry.server.services.files import File, files_of
 from pytupli_registry.server.services.listing import tags_of
 from pytupli_registry.server.services.repositories import head_of
 from pytupli_registry.server.services.revisions import tree_of
-from pytupli_registry.server.services.trees import walk
+from pytupli_registry.server.services.trees import all_files
 from pytupli_registry.server.wire.names import RepoType
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pytupli_registry.server.database.engine import Session
     from pytupli_registry.server.database.schema import Repository
     from pytupli_registry.server.services.hub import Hub
+    from pytupli_registry.server.services.sight import SeenRepository
 
 __all__ = ["checked_expand", "list_json", "repository_json"]
 
@@ -57,7 +58,7 @@ def checked_expand(type_: RepoType, expand: Sequence[str]) -> list[str]:
 def repository_json(
     session: Session,
     hub: Hub,
-    repository: Repository,
+    repository: Repository | SeenRepository,
     *,
     sha: str | None,
     blobs: bool = False,
@@ -106,12 +107,12 @@ def _narrowed(shown: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
     }
 
 
-def _fields(repository: Repository, tags: list[str]) -> dict[str, Any]:
+def _fields(repository: Repository | SeenRepository, tags: list[str]) -> dict[str, Any]:
     name = repository.full_name
     shown: dict[str, Any] = {
         "_id": f"{repository.id:024x}",
         "id": name,
-        "author": repository.owner.name,
+        "author": repository.owner_name,
         "private": repository.visibility == "private",
         "visibility": repository.visibility,
         "gated": False if repository.gated == "no" else repository.gated,
@@ -130,7 +131,7 @@ def _fields(repository: Repository, tags: list[str]) -> dict[str, Any]:
     return shown | _of_type(repository)
 
 
-def _of_type(repository: Repository) -> dict[str, Any]:
+def _of_type(repository: Repository | SeenRepository) -> dict[str, Any]:
     card = repository.card or {}
     match RepoType(repository.type):
         case RepoType.MODEL:
@@ -139,18 +140,18 @@ def _of_type(repository: Repository) -> dict[str, Any]:
         case RepoType.SPACE:
             return {
                 "sdk": repository.sdk or "static",
-                "subdomain": f"{repository.owner.name}-{repository.name}",
+                "subdomain": f"{repository.owner_name}-{repository.name}",
             }
         case RepoType.DATASET:
             return {}
 
 
 def _siblings(session: Session, hub: Hub, tree_oid: str, *, blobs: bool) -> list[dict[str, Any]]:
-    entries = [one for one in walk(session, hub, tree_oid) if not one.entry.is_directory]
+    entries = all_files(session, hub, tree_oid)
     if not blobs:
-        return [{"rfilename": one.path} for one in entries]
-    files = files_of(session, hub, (one.entry.oid for one in entries))
-    return [{"rfilename": one.path, **_blob_json(files[one.entry.oid])} for one in entries]
+        return [{"rfilename": path} for path, _ in entries]
+    files = files_of(session, hub, (oid for _, oid in entries))
+    return [{"rfilename": path, **_blob_json(files[oid])} for path, oid in entries]
 
 
 def _blob_json(file: File) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
@@ -15,14 +16,15 @@ from pytupli_registry.server.dependencies import (
     EntryPath,
     RepoOf,
     Revision,
+    base_url,
 )
 from pytupli_registry.server.errors import BadRequest, EntryNotFound
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor, truth
+from pytupli_registry.server.routes.straight import Plain, straight
 from pytupli_registry.server.services.files import files_of
 from pytupli_registry.server.services.history import last_commits
-from pytupli_registry.server.services.permissions import Action
-from pytupli_registry.server.services.repositories import find
 from pytupli_registry.server.services.revisions import resolve, tree_of
+from pytupli_registry.server.services.sight import look
 from pytupli_registry.server.services.trees import PathEntry, entry_at, walk
 from pytupli_registry.server.wire.git import TreeEntry
 
@@ -38,7 +40,27 @@ MOST_PATHS = 1000
 MOST_EXPANDED = 100  # each costs a walk through history
 
 
-@router.get("/api/{family}/{namespace}/{name}/tree/{revision}")
+async def _plain_tree(asked: Plain) -> Response:
+    return await to_thread.run_sync(
+        _listing,
+        asked.request,
+        asked.hub,
+        asked.caller,
+        asked.repo_id,
+        asked.path["revision"],
+        asked.path.get("path", "").strip("/"),
+        base_url(asked.request, asked.hub),
+        asked.query.get("recursive"),
+        asked.query.get("expand"),
+        None,
+        asked.query.get("cursor"),
+    )
+
+
+often_asked = APIRouter(route_class=straight(_plain_tree, frozenset({"recursive", "expand", "cursor"})))
+
+
+@often_asked.get("/api/{family}/{namespace}/{name}/tree/{revision}")
 def root_tree(
     request: Request,
     hub: CurrentHub,
@@ -55,7 +77,7 @@ def root_tree(
     return _listing(request, hub, caller, repo_id, revision, "", base, recursive, expand, limit, cursor)
 
 
-@router.get("/api/{family}/{namespace}/{name}/tree/{revision}/{path:path}")
+@often_asked.get("/api/{family}/{namespace}/{name}/tree/{revision}/{path:path}")
 def folder_tree(
     request: Request,
     hub: CurrentHub,
@@ -91,7 +113,7 @@ def _listing(
     expanded = truth(expand)
     count = min(page_of(hub, limit), MOST_EXPANDED) if expanded else page_of(hub, limit)
     with hub.database.read() as session:
-        repository = find(session, caller, repo_id, Action.SEE)
+        repository = look(session, caller, repo_id)
         head = resolve(session, repository.id, revision)
         root = tree_of(session, repository.id, head)
         entry = entry_at(session, hub, root, path)
@@ -135,7 +157,7 @@ def paths_info(
     """Tell about files and folders by path; those that do not exist are left out."""
     expanded = truth(expand)
     with hub.database.read() as session:
-        repository = find(session, caller, repo_id, Action.SEE)
+        repository = look(session, caller, repo_id)
         head = resolve(session, repository.id, revision)
         root = tree_of(session, repository.id, head)
         entries = ((path.strip("/"), entry_at(session, hub, root, path.strip("/"))) for path in paths)

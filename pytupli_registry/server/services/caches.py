@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytupli_registry.server.database.engine import Version
     from pytupli_registry.server.services.files import File
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Caches", "LeastRecent", "SinceCommit"]
 
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 TREE_ENTRIES = 400_000  # about 300 bytes each
 BLOBS = 100_000  # about 400 bytes each
@@ -45,6 +46,17 @@ class LeastRecent(Generic[Value]):
                 return None
             self._kept.move_to_end(key)
             return found[0]
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Value]:
+        """Return what was put under those of ``keys`` that are known."""
+        found: dict[Key, Value] = {}
+        with self._lock:
+            for key in keys:
+                kept = self._kept.get(key)
+                if kept is not None:
+                    self._kept.move_to_end(key)
+                    found[key] = kept[0]
+        return found
 
     def put(self, key: Hashable, value: Value, weight: int = 1) -> None:
         """Keep ``value``; what weighs more than everything together is not kept."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.prepared import Prepared
+from pytupli_registry.server.database.prepared import Prepared, PreparedForMany
 from pytupli_registry.server.database.schema import GitBlob
 from pytupli_registry.server.services.blobs import blob_key
 from pytupli_registry.server.wire.lfs import Pointer
@@ -51,9 +51,7 @@ class File:
 
 
 _BLOBS = GitBlob.__table__.c
-_KNOWN = select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256).where(
-    _BLOBS.oid.in_(bindparam("oids", expanding=True))
-)
+_KNOWN = PreparedForMany(select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256), _BLOBS.oid)
 _ONE = Prepared(
     select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256).where(_BLOBS.oid == bindparam("oid"))
 )
@@ -62,17 +60,12 @@ _CONTENT = Prepared(select(_BLOBS.content).where(_BLOBS.oid == bindparam("oid"))
 
 def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]:
     """Return the files behind git blobs, by id."""
-    found: dict[str, File] = {}
-    unknown: list[str] = []
-    for oid in set(oids):
-        known = hub.caches.files.get(oid)
-        if known is None:
-            unknown.append(oid)
-        else:
-            found[oid] = known
+    wanted = set(oids)
+    found = hub.caches.files.get_many(wanted)
+    unknown = list(wanted - found.keys())
     for first in range(0, len(unknown), MANY):
-        for row in session.execute(_KNOWN, {"oids": unknown[first : first + MANY]}):
-            found[row.oid] = _kept(hub, row)
+        for row in _KNOWN.rows(session, unknown[first : first + MANY]):
+            found[row[0]] = _kept(hub, row)
     return found
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from pytupli_registry.server.database.prepared import PreparedForMany
 from pytupli_registry.server.database.schema import Account, Repository, RepositoryTag
 from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.services.permissions import Caller, readable_owners
@@ -142,16 +143,17 @@ def _contains(word: str) -> ColumnElement[bool]:
 
 
 _TAG_ROWS = RepositoryTag.__table__.c
-_TAGS = (
-    select(_TAG_ROWS.repository_id, _TAG_ROWS.tag)
-    .where(_TAG_ROWS.repository_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_TAG_ROWS.repository_id, _TAG_ROWS.position, _TAG_ROWS.tag)
+_TAGS = PreparedForMany(
+    select(_TAG_ROWS.repository_id, _TAG_ROWS.tag).order_by(
+        _TAG_ROWS.repository_id, _TAG_ROWS.position, _TAG_ROWS.tag
+    ),
+    _TAG_ROWS.repository_id,
 )
 
 
 def tags_of(session: Session, repository_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the tags of repositories, in the order in which they are shown."""
     tags: dict[int, list[str]] = {repository_id: [] for repository_id in repository_ids}
-    for repository_id, tag in session.execute(_TAGS, {"ids": list(tags)}):
+    for repository_id, tag in _TAGS.rows(session, tags):
         tags[repository_id].append(tag)
     return tags

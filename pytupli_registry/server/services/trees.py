@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.prepared import Prepared
+from pytupli_registry.server.database.prepared import Prepared, PreparedForMany
 from pytupli_registry.server.database.schema import Tree, now
 from pytupli_registry.server.errors import Unprocessable
 from pytupli_registry.server.wire.git import (
@@ -24,7 +24,7 @@ from pytupli_registry.server.wire.git import (
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
 
-__all__ = ["PathEntry", "change_tree", "entry_at", "read_tree", "walk"]
+__all__ = ["PathEntry", "all_files", "change_tree", "entry_at", "read_tree", "walk"]
 
 MOST_IN_A_FOLDER = 100_000  # every commit writes the whole list of a folder that it touches
 
@@ -42,7 +42,7 @@ class PathEntry:
 
 _TREES = Tree.__table__.c
 _ONE = Prepared(select(_TREES.raw).where(_TREES.oid == bindparam("oid")))
-_SOME = select(_TREES.oid, _TREES.raw).where(_TREES.oid.in_(bindparam("oids", expanding=True)))
+_SOME = PreparedForMany(select(_TREES.oid, _TREES.raw), _TREES.oid)
 
 
 def read_tree(session: Session, hub: Hub, oid: str) -> Mapping[str, TreeEntry]:
@@ -57,8 +57,7 @@ def _read_trees(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, Ma
     found = {oid: {} if oid == EMPTY_TREE else hub.caches.trees.get(oid) for oid in oids}
     known = {oid: entries for oid, entries in found.items() if entries is not None}
     unknown = found.keys() - known.keys()
-    rows = session.execute(_SOME, {"oids": list(unknown)}) if unknown else ()
-    raw: dict[str, bytes] = {row[0]: row[1] for row in rows}
+    raw: dict[str, bytes] = {row[0]: row[1] for row in _SOME.rows(session, unknown)}
     return known | {oid: _parsed(hub, oid, raw.get(oid)) for oid in unknown}
 
 
@@ -114,6 +113,29 @@ def _walk(
             yield PathEntry(path, entry)
         if recursive and entry.is_directory:
             yield from _walk(session, hub, next(folders), f"{path}/", recursive, inside)
+
+
+def all_files(session: Session, hub: Hub, tree_oid: str) -> list[tuple[str, str]]:
+    """Return path and git id of every file in a tree, in the order of :func:`walk`."""
+    trees: dict[str, Mapping[str, TreeEntry]] = {}
+    wanted = [tree_oid]
+    while wanted:  # a level at a time
+        trees |= zip(wanted, _folders(session, hub, wanted), strict=True)
+        inside = {entry.oid for oid in wanted for entry in trees[oid].values() if entry.mode == DIRECTORY}
+        wanted = [oid for oid in inside if oid not in trees]
+    found: list[tuple[str, str]] = []
+    _collect(trees, tree_oid, "", found)
+    return found
+
+
+def _collect(
+    trees: Mapping[str, Mapping[str, TreeEntry]], oid: str, prefix: str, found: list[tuple[str, str]]
+) -> None:
+    for name, entry in trees[oid].items():
+        if entry.mode == DIRECTORY:
+            _collect(trees, entry.oid, f"{prefix}{name}/", found)
+        else:
+            found.append((prefix + name, entry.oid))
 
 
 def _folders(session: Session, hub: Hub, oids: Sequence[str]) -> Iterator[Mapping[str, TreeEntry]]:

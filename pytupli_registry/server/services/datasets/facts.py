@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
+from pytupli_registry.server.database.prepared import Prepared
 from pytupli_registry.server.database.schema import DatasetFacts, Repository, RepositoryTag
 from pytupli_registry.server.services.datasets.guard import CARD, CARD_LIMIT, MAIN_DATA
 from pytupli_registry.server.services.datasets.snapshot import Snapshot
@@ -71,7 +72,9 @@ def refresh(session: Session, hub: Hub, repository: Repository, old_tree: str | 
         _refresh_tags(session, repository, new)
 
 
-_FACTS = (  # built once: whoever asks for a repository asks this
+_ROWS = DatasetFacts.__table__.c
+_ANY = Prepared(select(_ROWS.path).where(_ROWS.repository_id == bindparam("repository_id")))
+_FACTS = (
     select(DatasetFacts)
     .where(DatasetFacts.repository_id == bindparam("repository_id"))
     .order_by(DatasetFacts.path)
@@ -80,6 +83,8 @@ _FACTS = (  # built once: whoever asks for a repository asks this
 
 def facts_of(session: Session, repository_id: int) -> list[DatasetFacts]:
     """Return the facts of a repository's datasets, by path."""
+    if _ANY.value(session, {"repository_id": repository_id}) is None:
+        return []
     return list(session.scalars(_FACTS, {"repository_id": repository_id}))
 
 
