@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tables_in_file"]
 
-BLOBS = 400
+BLOBS = 300
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,17 +53,25 @@ class Warm:
         process = os.fork()
         if process == 0:
             os.close(ready)
-            hub = replace(Hub.open(self.settings), database=self.hub.database)
-            with running(self.settings.directory):
-                serve(hub, listen("127.0.0.1", port), lambda: os.close(tell))
-            os._exit(0)
+            try:
+                self._serve_until_killed(port, tell)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)  # never back into the loop: commands are for the parent
         os.close(tell)
         os.read(ready, 1)  # ends when the other end is closed: by a server that listens, or that has died
         os.close(ready)
         return process
 
+    def _serve_until_killed(self, port: int, tell: int) -> None:
+        hub = replace(Hub.open(self.settings), database=self.hub.database)
+        with running(self.settings.directory):
+            serve(hub, listen("127.0.0.1", port), lambda: os.close(tell))
+
 
 def kill(process: int) -> int:
+    assert process > 1, "it would be a whole group of processes"
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     return process
