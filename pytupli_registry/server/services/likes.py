@@ -24,7 +24,9 @@ def like(session: Session, hub: Hub, repository: Repository, caller: Caller) -> 
     Raises:
         NotAuthenticated, Forbidden: nobody is logged in, or with a token that may only read.
     """
-    row = {"user_id": caller.writer(), "repository_id": repository.id, "created_at": now()}
+    user_id = caller.writer()
+    _lock(session, repository)
+    row = {"user_id": user_id, "repository_id": repository.id, "created_at": now()}
     hub.database.insert_missing(session, Like, [row])
     return _recount(session, repository)
 
@@ -36,13 +38,20 @@ def unlike(session: Session, repository: Repository, caller: Caller) -> int:
         NotAuthenticated, Forbidden: nobody is logged in, or with a token that may only read.
     """
     user_id = caller.writer()
+    _lock(session, repository)
     session.execute(delete(Like).where(Like.user_id == user_id, Like.repository_id == repository.id))
     return _recount(session, repository)
 
 
+def _lock(session: Session, repository: Repository) -> None:
+    # Before the like is written, whose foreign key holds the repository for others' likes as well as ours: who then
+    # wants more of it waits for all of them, and they for it.
+    one = select(Repository.id).where(Repository.id == repository.id)
+    session.execute(one.with_for_update(key_share=True))
+
+
 def _recount(session: Session, repository: Repository) -> int:
-    # Under the repository's lock, and in a statement of its own: a count that waited for another's would be old.
-    session.execute(select(Repository.id).where(Repository.id == repository.id).with_for_update())
+    """Count again, under the lock: a count that waited for another's would be old."""
     counted = select(func.count()).where(Like.repository_id == repository.id).scalar_subquery()
     return int(
         session.scalar(
