@@ -22,10 +22,11 @@ from pytupli_registry.benchmarks.evaluation import (
     evaluate,
 )
 from pytupli_registry.benchmarks.facts import checked, names_of
-from pytupli_registry.benchmarks.home import find_benchmark, local_directory
+from pytupli_registry.benchmarks.home import find_benchmark, local_directory, remote_benchmark
 from pytupli_registry.benchmarks.identity import identity_of
 from pytupli_registry.benchmarks.policies import RANDOM, RandomPolicy, load_policy
 from pytupli_registry.benchmarks.policy_files import policy_entry, with_policy_file
+from pytupli_registry.benchmarks.published import open_remote_dataset, remote_dataset_names
 from pytupli_registry.benchmarks.reading import read_specification
 from pytupli_registry.benchmarks.recorded import read_recorded, record
 from pytupli_registry.benchmarks.saving import delete_benchmark, save_benchmark
@@ -37,7 +38,7 @@ from pytupli_registry.benchmarks.specification import (
 )
 from pytupli_registry.benchmarks.verification import verify_dataset, verify_rollouts
 from pytupli_registry.environments.permissions import Permissions
-from pytupli_registry.errors import ArtifactError, BenchmarkNotFound, EnvironmentRefused
+from pytupli_registry.errors import ArtifactError, BenchmarkNotFound, EnvironmentRefused, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from pytupli_registry.benchmarks.verification import Verification
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.environments.building import BuildPlan
+    from pytupli_registry.remote.repository_copy import RepositoryCopy
 
 __all__ = ["Benchmark"]
 
@@ -69,11 +71,13 @@ class Benchmark:
 
     Attributes:
         specification: what ``benchmark.json`` says.
-        directory: where it was loaded from; None before it is saved.
+        directory: where it was loaded from; None before it is saved. Of one on a Hub, where its files are brought.
+        repository: the commit of the Hub that it was loaded from; None for those that lie here.
     """
 
     specification: BenchmarkSpecification
     directory: Path | None = None
+    repository: RepositoryCopy | None = None
     _spool: ArtifactSpool = field(default_factory=ArtifactSpool, repr=False)
     _own_modules: tuple[str, ...] = field(default=(), repr=False)
     _stored: list[Path] = field(default_factory=list, repr=False)
@@ -127,22 +131,40 @@ class Benchmark:
         else:
             made = describe(env, spool, name=name, arguments=arguments, requirements=requirements, code=code)
         own = made.pop("modules", ())
-        bench = cls(specify({**facts, "name": name, **made, "artifacts": spool.entries}), None, spool, own)
+        bench = cls(
+            specify({**facts, "name": name, **made, "artifacts": spool.entries}),
+            _spool=spool,
+            _own_modules=own,
+        )
         return bench._with_rollouts(rollouts) if rollouts and not private else bench
 
     @classmethod
     def load(cls, reference: str | os.PathLike[str]) -> Self:
-        """Load a benchmark by name from the local store, or from its directory.
+        """Load a benchmark by name from the local store or a Hub, or from its directory.
 
-        Nothing it names is imported or built. Artifacts are checked against their hashes when they are used.
+        Nothing it names is imported or built. Artifacts are checked against their hashes when they are used; those of
+        a benchmark on a Hub (``acme/hvac``, ``hf://acme/hvac@v1``) come when they are needed.
 
         Raises:
             BenchmarkNotFound: there is none.
+            HubError: the Hub refuses, or cannot be reached.
             FormatError: its ``benchmark.json`` says what a benchmark cannot say.
             UnsupportedFormat: it is of a format version that this release does not know.
         """
+        copy = remote_benchmark(reference)
+        if copy is not None:
+            return cls.of(copy)
         directory = find_benchmark(reference)
         return cls(read_specification(directory), Path(os.path.abspath(directory)))  # noqa: PTH100 - links stay
+
+    @classmethod
+    def of(cls, copy: RepositoryCopy) -> Self:
+        """Return the benchmark in a repository whose ``benchmark.json`` is here.
+
+        Raises:
+            FormatError, UnsupportedFormat: as :meth:`load`.
+        """
+        return cls(read_specification(copy.directory), copy.directory, copy)
 
     @property
     def name(self) -> str:
@@ -302,16 +324,21 @@ class Benchmark:
 
     @property
     def dataset_names(self) -> tuple[str, ...]:
-        """The names of its datasets that are here, ``summer-v0``."""
+        """The names of its datasets, ``summer-v0``: those that are here, or on the Hub that it was loaded from."""
+        if self.repository is not None:
+            return remote_dataset_names(self.repository.snapshot)
         return datasets_.dataset_names(self._data_home)
 
     def dataset(self, name: str) -> Dataset:
         """Open one of its datasets.
 
         Raises:
-            DatasetNotFound: there is none of that name here.
+            DatasetNotFound: there is none of that name here, or on the Hub that it was loaded from.
             FormatError: its files are damaged or unsafe.
+            HubError: the Hub refuses, or cannot be reached.
         """
+        if self.repository is not None:
+            return open_remote_dataset(self.repository.snapshot, name)
         return datasets_.open_dataset(self._data_home, name)
 
     def policy(self, name: str, *, consent: Iterable[str] = ()) -> Policy:
@@ -417,6 +444,12 @@ class Benchmark:
         if self.directory is None:
             hint = f"Load what was saved, and delete that: Benchmark.load({self.name!r}).delete()."
             raise BenchmarkNotFound(self.name, "any directory that this one was loaded from", hint=hint)
+        if self.repository is not None:
+            snapshot = self.repository.snapshot
+            raise WriteError(
+                f"{snapshot.repo} lies on {snapshot.hub.endpoint}, and is not deleted from here.",
+                hint=f"hf repos delete {snapshot.repo} --repo-type dataset",
+            )
         delete_benchmark(self.directory, datasets=datasets)
 
     def __eq__(self, other: object) -> bool:
@@ -464,6 +497,7 @@ class Benchmark:
     def _home(self) -> Path:
         """Return the directory with the artifacts; those of an unsaved benchmark are put into a temporary one."""
         if self.directory is not None:
+            self._bring_artifacts()
             return self.directory
         if not self._stored:
             self._stored.append(self._spool.scratch("stored"))
@@ -473,7 +507,18 @@ class Benchmark:
     def _locate(self, entry: ArtifactEntry) -> Path:
         if entry.sha256 in self._spool.contents:
             return self._spool.contents[entry.sha256]
-        return verified_path(entry, self._home())
+        if self.repository is not None:
+            self.repository.file(entry.path)
+        return verified_path(entry, self.directory or self._home())
+
+    def _bring_artifacts(self) -> None:
+        """Bring what the environment may need from the Hub; policies come when they are asked for."""
+        if self.repository is None:
+            return
+        policies = {policy.artifact for policy in self.specification.policies.values()}
+        for name, entry in self.specification.artifacts.items():
+            if name not in policies and entry.sha256 not in self._spool.contents:
+                self.repository.file(entry.path)
 
     @property
     def _data_home(self) -> Path:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 from pytupli_registry.benchmarks.reading import FILE_NAME
 from pytupli_registry.config import ClientConfig
-from pytupli_registry.errors import BenchmarkNotFound, InvalidReference
+from pytupli_registry.errors import BenchmarkNotFound, FileNotInRepository, InvalidReference
 from pytupli_registry.references import Reference
+from pytupli_registry.remote.repository_copy import RepositoryCopy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_benchmark", "local_benchmarks", "local_directory"]
+    from pytupli_registry.hub.snapshots import Snapshot
+
+__all__ = ["benchmark_in", "find_benchmark", "local_benchmarks", "local_directory", "remote_benchmark"]
 
 _MAX_DEPTH = 4
+_REPO_SEGMENTS = 2
 _PROJECT = "benchmarks"
 _KIND = "benchmark's name"
 # Minari takes no namespace of one letter, and `data` is where it keeps a dataset's files.
@@ -46,6 +50,51 @@ def find_benchmark(reference: str | os.PathLike[str]) -> Path:
     return _find_named(reference)
 
 
+def remote_benchmark(reference: str | os.PathLike[str]) -> RepositoryCopy | None:
+    """Return the repository on a Hub that a reference means, with its ``benchmark.json``; None where it means none.
+
+    ``hf://acme/hvac`` and ``acme/hvac@v1`` lie on a Hub; ``acme/hvac`` does unless a benchmark of this name is here.
+
+    Raises:
+        BenchmarkNotFound: the repository holds no benchmark.
+        RepositoryNotFound, RevisionNotFound: it is not there, or may not be read.
+        HubError: the Hub refuses, or cannot be reached.
+    """
+    if not isinstance(reference, str) or reference.startswith((".", "~", os.sep)):
+        return None
+    parsed = Reference.parse(reference.rstrip("/"))
+    told = parsed.scheme == "hf" or parsed.revision is not None
+    names_a_repo = len(parsed.namespace) == _REPO_SEGMENTS and parsed.dataset is None
+    if not told and (parsed.scheme == "local" or not names_a_repo or _place_of(parsed.namespace)):
+        return None
+    if parsed.dataset is not None or not names_a_repo:
+        raise InvalidReference(
+            reference, "it names no benchmark on a Hub", kind=_KIND, hint="As in 'acme/hvac'."
+        )
+    from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415 - what is here must not cost the Hub's client
+
+    snapshot = Hub().snapshot(parsed.repo, parsed.revision)
+    found = benchmark_in(snapshot)
+    if found is None:
+        where = f"{snapshot.repo} on {snapshot.hub.endpoint}"
+        raise BenchmarkNotFound(reference, where, hint=f"It has no {FILE_NAME}.")
+    return found
+
+
+def benchmark_in(snapshot: Snapshot) -> RepositoryCopy | None:
+    """Return a repository whose ``benchmark.json`` was brought here; None where it has none.
+
+    Raises:
+        HubError: the Hub refuses, or cannot be reached.
+    """
+    copy = RepositoryCopy(snapshot)
+    try:
+        copy.file(FILE_NAME)
+    except FileNotInRepository:
+        return None
+    return copy
+
+
 def local_directory(name: str) -> Path:
     """Return where the benchmark of a name lies, or would lie, in the local store.
 
@@ -70,20 +119,25 @@ def local_benchmarks() -> dict[str, Path]:
 
 def _find_named(text: str) -> Path:
     segments = _segments(text)
+    found = _place_of(segments)
+    if found is not None:
+        return found
     root = ClientConfig.from_environment().datasets_path
-    places = (root.joinpath(*segments), Path(*segments), Path(_PROJECT, *segments))
-    for place in places:
-        if _holds_benchmark(place):
-            return place
     raise BenchmarkNotFound(
         text, f"{root}, ./{'/'.join(segments)} or ./{_PROJECT}/{'/'.join(segments)}", known=local_benchmarks()
     )
 
 
+def _place_of(segments: tuple[str, ...]) -> Path | None:
+    root = ClientConfig.from_environment().datasets_path
+    places = (root.joinpath(*segments), Path(*segments), Path(_PROJECT, *segments))
+    return next((place for place in places if _holds_benchmark(place)), None)
+
+
 def _segments(text: str) -> tuple[str, ...]:
     reference = Reference.parse(text.rstrip("/"))
     if reference.scheme == "hf" or reference.revision is not None or reference.dataset is not None:
-        what = "a dataset" if reference.dataset is not None else "the Hub, which this version does not read"
+        what = "a dataset" if reference.dataset is not None else "the Hub, where this is not done"
         raise InvalidReference(
             text, f"it names {what}", kind=_KIND, hint="Give a benchmark's name or directory."
         )

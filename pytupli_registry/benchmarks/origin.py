@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.benchmarks.benchmark import Benchmark
+from pytupli_registry.benchmarks.home import benchmark_in
 from pytupli_registry.benchmarks.reading import FILE_NAME
 from pytupli_registry.benchmarks.spaces import same_space
 from pytupli_registry.environments.stored import make_environment
-from pytupli_registry.errors import ArtifactError, EnvironmentRefused, FormatError
+from pytupli_registry.errors import ArtifactError, EnvironmentRefused, FormatError, HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ def environment_of(
 ) -> gymnasium.Env[Any, Any] | None:
     """Build the environment of a dataset, or return None where that may not or cannot be done here.
 
-    A dataset that lies in a benchmark's directory, and has its spaces, has the benchmark's environment, built by the
+    A dataset that lies in a benchmark's directory or repository, and has its spaces, has the benchmark's environment, built by the
     rules of :meth:`Benchmark.make`. For any other, the environment is the one that its ``metadata.json`` names, which
     is built only if it is registered here.
 
@@ -45,18 +46,31 @@ def environment_of(
         return benchmark.make(allow=allow, consent=consent)
     except EnvironmentRefused as refusal:
         _LOGGER.info("No environment for %s: %s", dataset.metadata.dataset_id, refusal)
-    except (ArtifactError, FormatError) as error:  # the data is still good to filter and to train on
+    except (
+        ArtifactError,
+        FormatError,
+        HubError,
+    ) as error:  # the data is still good to filter and to train on
         _LOGGER.warning("The benchmark around %s cannot be used: %s", dataset.metadata.dataset_id, error)
     return None
 
 
 def _benchmark_of(dataset: Dataset) -> Benchmark | None:
-    directory = Path(dataset.source).parent.parent
-    if not (directory / FILE_NAME).is_file():
+    benchmark = _benchmark_beside(dataset)
+    if benchmark is None:
         return None
-    benchmark = Benchmark.load(directory)
     told, metadata = benchmark.specification.environment, dataset.metadata
     fits = same_space(told.observation_space, metadata.observation_space) and same_space(
         told.action_space, metadata.action_space
     )
     return benchmark if fits else None
+
+
+def _benchmark_beside(dataset: Dataset) -> Benchmark | None:
+    if dataset.origin is None:
+        directory = Path(dataset.source).parent.parent
+        return Benchmark.load(directory) if (directory / FILE_NAME).is_file() else None
+    from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415 - local ones must not cost the Hub's client
+
+    copy = benchmark_in(Hub(dataset.origin.endpoint).snapshot(dataset.origin.repo, dataset.origin.commit))
+    return None if copy is None else Benchmark.of(copy)
