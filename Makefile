@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := pytupli_registry benchmarks_catalog plugins tests docs
 
-.PHONY: help install demo test test-fast test-extended test-faults test-catalog conformance check format bench bench-hub clean
+.PHONY: help install demo test test-fast test-extended test-faults test-catalog conformance check format bench bench-hub bench-network clean
 
 help:
 	@echo "make install   .venv with the core, both plugins and the test tools, from pinned versions"
@@ -13,7 +13,7 @@ help:
 	@echo "make test      what CI runs, in parallel"
 	@echo "make test-extended the tests that take minutes each: more clients, the whole catalog, random requests"
 	@echo "make test-fast the tests that take no longer than a few seconds each"
-	@echo "make test-faults hundreds of kills and outages of the Hub server"
+	@echo "make test-faults hundreds of kills and outages of the Hub server, of publishers and of loads"
 	@echo "make test-catalog the whole catalog, built twice in full size"
 	@echo "make conformance every released client against every kind of Hub (make test runs a part of it)"
 	@echo "make check     lint, format, types, layers"
@@ -43,7 +43,8 @@ test-fast: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not extended"
 
 test-faults: install
-	PYTUPLI_FAULT_KILLS=400 PYTUPLI_FAULT_OUTAGES=20 $(BIN)/python -m pytest -n 2 --dist load tests/server/faults
+	PYTUPLI_FAULT_KILLS=400 PYTUPLI_FAULT_OUTAGES=20 PYTUPLI_NETWORK_FAULTS=200 \
+		$(BIN)/python -m pytest -n 2 --dist load tests/server/faults tests/network/test_faults.py
 
 test-catalog: install
 	$(BIN)/python -m pytest -n 2 --dist load tests/catalog/every_benchmark.py
@@ -66,6 +67,9 @@ bench: install
 
 bench-hub: install
 	$(BIN)/python tests/performance/hub/run.py
+
+bench-network: install
+	$(BIN)/python tests/performance/network/run.py
 
 clean:
 	rm -rf $(VENV) .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench-output demo-output

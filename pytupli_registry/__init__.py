@@ -28,19 +28,27 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.episode import Episode
     from pytupli_registry.dataset.transitions import Transition, Transitions
     from pytupli_registry.errors import PytupliError
+    from pytupli_registry.publishing.appending import append_remote
+    from pytupli_registry.publishing.indexing import index_remote
+    from pytupli_registry.publishing.merging import merge
+    from pytupli_registry.publishing.publish import publish
     from pytupli_registry.recorder import Recorder
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "append": "api",
+    "append_remote": "publishing.appending",
     "delete": "api",
     "environment_of": "benchmarks.origin",
     "import_dataset": "api",
+    "index_remote": "publishing.indexing",
     "list_benchmarks": "benchmarks.listing",
     "list_datasets": "api",
     "load": "api",
+    "merge": "publishing.merging",
     "open_dataset": "api",
+    "publish": "publishing.publish",
     "recover": "api",
     "save": "api",
     "validate": "api",
@@ -63,13 +71,17 @@ __all__ = [
     "Transition",
     "Transitions",
     "append",
+    "append_remote",
     "delete",
     "environment_of",
     "import_dataset",
+    "index_remote",
     "list_benchmarks",
     "list_datasets",
     "load",
+    "merge",
     "open_dataset",
+    "publish",
     "recover",
     "save",
     "validate",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from pytupli_registry.dataset.ahead import ReadAhead
 from pytupli_registry.dataset.leaves import Tree, flatten
-from pytupli_registry.dataset.transitions import Transitions, gather_transitions
+from pytupli_registry.dataset.transitions import Transitions, gather_transitions, transition_leaves
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -173,6 +174,11 @@ class TorchTransitions:
     def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.dataset.rows()
 
+    @cached_property
+    def _ahead(self) -> ReadAhead:
+        dataset = self.dataset
+        return ReadAhead(dataset.reader, transition_leaves(dataset.leaves), np.unique(self._rows[1]))
+
     def _batch(self, indices: Sequence[int] | NDArray[np.int64]) -> dict[str, Any]:
         chosen = np.asarray(indices, dtype=np.int64)
         if len(chosen) and not -len(self) <= chosen.min() <= chosen.max() < len(self):
@@ -180,6 +186,7 @@ class TorchTransitions:
                 f"there are {len(self)} transitions; {chosen.min()} … {chosen.max()} was asked for"
             )
         rows, owners = self._rows
+        self._ahead.need(owners[chosen])
         found = gather_transitions(self.dataset.table, self.dataset.reader, rows[chosen], owners[chosen])
         named = {
             "observations": found.observations,

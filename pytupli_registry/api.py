@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.dataset.runs import kept_episodes
-from pytupli_registry.errors import DatasetNotFound, EpisodeError, InvalidReference
+from pytupli_registry.errors import DatasetNotFound, EpisodeError, InvalidReference, RepositoryNotFound
+from pytupli_registry.hub.search import Query
+from pytupli_registry.hub.snapshots import Hub
 from pytupli_registry.references import Reference
+from pytupli_registry.remote.diff import diff_datasets
+from pytupli_registry.remote.opening import open_dataset as open_remote_dataset
+from pytupli_registry.remote.pulling import plan_pull, pull
+from pytupli_registry.remote.search import find_datasets
+from pytupli_registry.remote.view_files import find as find_by_name
+from pytupli_registry.remote.view_files import load_view, source_of, views_of
+from pytupli_registry.remote.views import make_view
 from pytupli_registry.storage import commit
 from pytupli_registry.storage.forms import stored_dtypes
 from pytupli_registry.storage.local import LocalStore, open_directory
@@ -23,6 +33,10 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.dataset.episode import Episode
     from pytupli_registry.filters.expression import Expression
+    from pytupli_registry.hub.search import Bounds
+    from pytupli_registry.remote.diff import DatasetDiff
+    from pytupli_registry.remote.search import Results
+    from pytupli_registry.remote.views import View
     from pytupli_registry.storage.commit import Unfinished
     from pytupli_registry.storage.local import StoredDataset
     from pytupli_registry.validation import Report
@@ -30,14 +44,23 @@ if TYPE_CHECKING:
 __all__ = [
     "append",
     "delete",
+    "delete_view",
+    "diff",
     "discard",
+    "find_view",
     "import_dataset",
     "list_datasets",
+    "list_views",
     "load",
     "open_dataset",
+    "open_reference",
+    "plan_pull",
+    "pull",
     "recover",
     "repack",
     "save",
+    "save_view",
+    "search",
     "unfinished",
     "validate",
     "write",
@@ -47,21 +70,38 @@ __all__ = [
 def load(
     reference: str, episodes: Expression | str | None = None, steps: Expression | str | None = None
 ) -> Dataset:
-    """Open a dataset of the local store; values are read when asked for.
+    """Open a dataset of the local store or of a Hub; values are read, or come over the network, when asked for.
+
+    Without a scheme the local store is asked first, and then the Hub. What was loaded from a Hub says so:
+    ``dataset.origin`` has the commit.
 
     Args:
-        reference: ``cartpole/mixed-v0``, with or without ``local://``.
+        reference: ``cartpole/mixed-v0``, ``acme/hvac@main/summer-v0`` or, for a saved view,
+            ``acme/hvac/summer-v0#expert-july``; ``local://`` or ``hf://`` in front says where to look.
         episodes: keep the episodes for which this filter is true.
         steps: keep the transitions for which this filter is true, each with its true successor.
 
     Raises:
-        InvalidReference: the reference cannot be parsed, or does not lie in the local store.
+        InvalidReference: the reference cannot be parsed.
         DatasetNotFound: there is no such dataset.
         FormatError: a file does not hold what it should.
         FilterError: a filter cannot be parsed or does not fit the dataset.
+        HubError: the Hub refuses, or cannot be reached.
     """
-    dataset = LocalStore.from_environment().open(_local_id(reference))
+    dataset = open_reference(reference)
     return dataset if episodes is None and steps is None else dataset.where(episodes, steps)
+
+
+def open_reference(text: str, *, advance: Callable[[int], None] | None = None) -> Dataset:
+    """Open what a reference names, see :func:`load`.
+
+    Args:
+        text: the reference.
+        advance: called with the bytes that come over the network, now and when values are read.
+    """
+    reference = Reference.parse_dataset(text)
+    dataset = _open_local(reference) or _open_remote(reference, advance)
+    return dataset if reference.view is None else load_view(dataset, reference.view)
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -135,7 +175,7 @@ def save(dataset: Dataset, dataset_id: str, *, advance: Callable[[int], None] | 
     """
     metadata = dataset.metadata
     origin = {
-        "filtered_from": metadata.dataset_id,
+        "filtered_from": metadata.dataset_id if dataset.origin is None else dataset.origin.reference,
         "episode_filter": None if dataset.episode_filter is None else str(dataset.episode_filter),
         "step_filter": None if dataset.step_filter is None else str(dataset.step_filter),
     }
@@ -266,13 +306,40 @@ def validate(
     return validate_directory(directory, adapters=adapters, advance=advance)
 
 
+def _open_local(reference: Reference) -> Dataset | None:
+    """Open a dataset of the local store; None where the Hub is to be asked."""
+    if reference.scheme == "hf" or reference.revision is not None:
+        return None
+    store = LocalStore.from_environment()
+    is_here = store.directory_for(reference.dataset_id).is_dir()
+    # What has too few parts to name a repository can only be here.
+    if reference.scheme == "local" or is_here or len(reference.namespace) < 2:
+        return store.open(reference.dataset_id)
+    return None
+
+
+def _open_remote(reference: Reference, advance: Callable[[int], None] | None) -> Dataset:
+    hub = Hub()
+    try:
+        return open_remote_dataset(reference, hub, advance=advance)
+    except RepositoryNotFound as error:
+        if reference.scheme == "hf" or reference.revision is not None:
+            raise
+        store = LocalStore.from_environment()
+        raise DatasetNotFound(
+            reference.dataset_id,
+            f"{store.root}, nor on {hub.endpoint}",
+            known=[found.dataset_id for found in store.list()],
+            hint=error.hint,
+        ) from error
+
+
 def _local_id(text: str) -> str:
     reference = Reference.parse_dataset(text)
-    if reference.scheme == "hf" or reference.revision is not None:
-        what = "a revision" if reference.revision is not None else "the Hub"
+    if reference.scheme == "hf" or reference.revision is not None or reference.view is not None:
         raise InvalidReference(
             text,
-            f"it asks for {what}, and this version reads the local store only",
+            "only datasets of the local store can be changed here, and as a whole",
             hint=f"Use {reference.dataset_id!r}.",
         )
     return reference.dataset_id
@@ -291,3 +358,169 @@ def _data_directory(path: Path) -> Path:
     raise DatasetNotFound(
         path.name, str(path.parent), hint="Give a dataset's directory, or the `data` directory in it."
     )
+
+
+def diff(
+    before: str,
+    after: str,
+    *,
+    episodes: Expression | str | None = None,
+    steps: Expression | str | None = None,
+) -> DatasetDiff:
+    """Compare two datasets, or two revisions of one; of datasets on a Hub the data itself does not travel.
+
+    Args:
+        before: a reference, ``acme/hvac@v1/summer-v0``.
+        after: another one.
+        episodes: compare the episodes for which this filter is true.
+        steps: compare what this filter keeps.
+
+    Raises:
+        PytupliError: as :func:`load`.
+    """
+    return diff_datasets(load(before, episodes, steps), load(after, episodes, steps))
+
+
+def save_view(
+    reference: str,
+    name: str,
+    *,
+    episodes: Expression | str | None = None,
+    steps: Expression | str | None = None,
+    description: str = "",
+    replace: bool = False,
+) -> View:
+    """Keep what filters say about a dataset under a name, beside the dataset; on a Hub this is one commit.
+
+    Args:
+        reference: the dataset; a view of it may be narrowed further.
+        name: by which others load it, ``acme/hvac/summer-v0#name``.
+        episodes: keep the episodes for which this filter is true.
+        steps: keep the transitions for which this filter is true.
+        description: for people.
+        replace: put it in the place of a view of other data.
+
+    Raises:
+        InvalidReference: this is no name of a view.
+        ViewExists: there is a view of other data under that name.
+        PytupliError: as :func:`load`, or the Hub refuses.
+    """
+    dataset = load(reference, episodes, steps)
+    view = make_view(name, dataset, description=description, source=source_of(dataset))
+    views_of(dataset).write(view, replace=replace)
+    return view
+
+
+def list_views(reference: str) -> list[View]:
+    """Return the views beside a dataset, by name.
+
+    Raises:
+        PytupliError: as :func:`load`.
+        FormatError: one of them is damaged.
+    """
+    views = views_of(load(reference))
+    return [views.read(name) for name in views.names()]
+
+
+def find_view(reference: str) -> View:
+    """Return a view without applying it.
+
+    Args:
+        reference: ``acme/hvac/summer-v0#expert-july``, or with the first 12 digits or more of its hash as name.
+
+    Raises:
+        InvalidReference: the reference names no view.
+        ViewNotFound: there is none.
+        PytupliError: as :func:`load`.
+    """
+    dataset, name = _split_view(reference)
+    return find_by_name(views_of(load(dataset)), name, dataset)
+
+
+def delete_view(reference: str) -> None:
+    """Delete a view, ``acme/hvac/summer-v0#expert-july``; the data stays.
+
+    Raises:
+        InvalidReference: the reference names no view.
+        ViewNotFound: there is none.
+        PytupliError: as :func:`load`, or the Hub refuses.
+    """
+    dataset, name = _split_view(reference)
+    views_of(load(dataset)).delete(name)
+
+
+def _split_view(text: str) -> tuple[str, str]:
+    reference = Reference.parse_dataset(text)
+    if reference.view is None:
+        raise InvalidReference(text, "it names no view", hint="As in 'acme/hvac/summer-v0#july'.")
+    return str(changed(reference, view=None)), reference.view
+
+
+def search(
+    text: str = "",
+    *,
+    organization: str | None = None,
+    tags: Iterable[str] = (),
+    environment: str | None = None,
+    space: str | None = None,
+    observation: str | None = None,
+    action: str | None = None,
+    licence: str | None = None,
+    episodes: Bounds = (None, None),
+    steps: Bounds = (None, None),
+    size: Bounds = (None, None),
+    returns: Bounds = (None, None),
+    score: Bounds = (None, None),
+    quality: Mapping[str, Bounds] | None = None,
+    sort: str = "updated",
+    ascending: bool = False,
+    limit: int = 20,
+    page: int = 1,
+) -> Results:
+    """Find datasets on the Hub that one may read; everything given must hold.
+
+    A Hub of ours answers all of it. Of others, repositories are listed by owner, name and tag, and what is in them is
+    read; ``notes`` of the results say so.
+
+    Args:
+        text: words, each of which is in a name, an id, the environment or the description.
+        organization: the owner.
+        tags: tags that the repository has.
+        environment: Gymnasium's id; without a version, all versions.
+        space: kind of the observation space or the action space, ``box``.
+        observation: kind of the observation space.
+        action: kind of the action space.
+        licence: as huggingface.co spells it, ``cc-by-4.0``.
+        episodes: least and largest number of episodes, None for no bound.
+        steps: likewise, of steps.
+        size: likewise, of bytes.
+        returns: likewise, of the mean return.
+        score: likewise, of the mean return where the random policy has 0 and the expert 100.
+        quality: likewise, of numbers by name, such as ``terminated``.
+        sort: ``updated``, ``created``, ``downloads``, ``likes``, ``episodes``, ``steps``, ``size``, ``return``, ``score``.
+        ascending: the smallest, or oldest, first.
+        limit: how many to return.
+        page: which page of so many, from 1 on.
+
+    Raises:
+        HubError: the Hub refuses, or cannot be reached.
+    """
+    query = Query(
+        words=tuple(text.split()),
+        organization=organization,
+        tags=tuple(tags),
+        environment=environment,
+        space=space,
+        observation=observation,
+        action=action,
+        licence=licence,
+        episodes=episodes,
+        steps=steps,
+        size=size,
+        returns=returns,
+        score=score,
+        quality=quality or {},
+        sort=sort,
+        ascending=ascending,
+    )
+    return find_datasets(query, limit=limit, page=page)

@@ -23,9 +23,19 @@
     │   ├── FilterSyntaxError   the text is no filter expression
     │   ├── UnknownField        the filter names a field the dataset does not have
     │   └── FilterTypeError     the filter compares or combines what cannot be
+    ├── ViewNotFound            no view of that name or hash beside the dataset
+    ├── ViewExists              saving would replace a view of other data
+    ├── SelectionChanged        a view does not keep what it kept when it was saved
     ├── AdapterError            no such adapter, or it cannot take this dataset
+    ├── PublicationRefused      what would be published is not fit for it; every problem is told
     └── HubError                a Hub has refused a request
+        ├── CommitConflict      the branch has moved on since it was read
+        ├── RepositoryNotFound  no repository of that name, or none that one may read
+        ├── RevisionNotFound    no such branch, tag or commit in the repository
+        ├── FileNotInRepository no such file at that commit
+        ├── ChecksumError       what came is not what the repository names, again and again
         └── HubUnreachable      no Hub answers, or what answers is none
+            └── NotCached       offline, and what is needed is not on this machine
 
 A message says what failed, on which thing, and what to do next; ``hint`` holds the last part so that the
 command line can show it on its own line.
@@ -45,11 +55,13 @@ __all__ = [
     "ArtifactError",
     "BenchmarkExists",
     "BenchmarkNotFound",
+    "ChecksumError",
     "ConsentRequired",
     "DatasetExists",
     "DatasetNotFound",
     "EnvironmentRefused",
     "EpisodeError",
+    "FileNotInRepository",
     "FilterError",
     "FilterSyntaxError",
     "FilterTypeError",
@@ -57,13 +69,19 @@ __all__ = [
     "HubError",
     "HubUnreachable",
     "InvalidReference",
+    "NotCached",
     "PytupliError",
+    "RepositoryNotFound",
     "RequirementsMissing",
+    "RevisionNotFound",
+    "SelectionChanged",
     "SpaceError",
     "StaleIndex",
     "UnknownField",
     "UnsafeFile",
     "UnsupportedFormat",
+    "ViewExists",
+    "ViewNotFound",
     "WriteError",
     "did_you_mean",
 ]
@@ -295,8 +313,71 @@ class FilterTypeError(FilterError):
     """The filter compares or combines values that do not go together."""
 
 
+class ViewNotFound(PytupliError):  # noqa: N818
+    """No view of that name or hash beside the dataset.
+
+    Attributes:
+        name: what was asked for.
+    """
+
+    def __init__(self, name: str, where: str, *, known: Iterable[str] = ()) -> None:
+        names = sorted(known)
+        listed = f"Views there: {', '.join(names)}." if names else "`pytupli view save` makes one."
+        super().__init__(
+            f"There is no view {name!r:.120} of {where}.", hint=did_you_mean(name, names) or listed
+        )
+        self.name = name
+
+
+class ViewExists(PytupliError):  # noqa: N818
+    """Saving would replace a view that keeps something else.
+
+    Attributes:
+        name: the view that is in the way.
+    """
+
+    def __init__(self, name: str, sha256: str) -> None:
+        super().__init__(
+            f"There is a view {name!r:.120} already, of other data ({sha256:.12}).",
+            hint="Somebody may have cited it: use another name, or replace it (replace=True, `--replace`).",
+        )
+        self.name = name
+
+
+class SelectionChanged(PytupliError):  # noqa: N818
+    """A view does not keep what it kept when it was saved.
+
+    Attributes:
+        name: the view.
+        differences: what differs, one phrase each.
+    """
+
+    def __init__(self, name: str, differences: Iterable[str], *, source: str | None = None) -> None:
+        told = tuple(differences)
+        super().__init__(
+            f"The view {name!r:.120} does not keep what it kept when it was saved: {'; '.join(told[:8])}.",
+            hint=f"It was saved of {source:.300}: load that, or save the view anew." if source else None,
+        )
+        self.name = name
+        self.differences = told
+
+
 class AdapterError(PytupliError):
     """No adapter of that name, or one that cannot take this dataset."""
+
+
+class PublicationRefused(PytupliError):  # noqa: N818
+    """What would be published is not fit for it; nothing was sent.
+
+    Attributes:
+        problems: everything that speaks against it, one sentence each.
+    """
+
+    def __init__(self, what: str, problems: Iterable[str], *, hint: str | None = None) -> None:
+        told = tuple(problems)
+        listed = f" {told[0]}" if len(told) == 1 else "".join(f"\n- {problem}" for problem in told)
+        super().__init__(f"{what} is not published:{listed}", hint=hint)
+        self.problems = told
 
 
 class HubError(PytupliError):
@@ -311,8 +392,77 @@ class HubError(PytupliError):
         self.status = status
 
 
+class RepositoryNotFound(HubError):  # noqa: N818
+    """No repository of that name, or none that one may read: a Hub does not tell which.
+
+    Attributes:
+        repo: its name, ``acme/hvac``.
+    """
+
+    def __init__(self, repo: str, endpoint: str) -> None:
+        super().__init__(
+            f"There is no dataset repository {repo!r:.160} at {endpoint}, or none that you may read.",
+            status=404,
+            hint="Is it private? Log in as somebody who may read it: pytupli login, hf auth login or HF_TOKEN.",
+        )
+        self.repo = repo
+
+
+class RevisionNotFound(HubError):  # noqa: N818
+    """No such branch, tag or commit in the repository.
+
+    Attributes:
+        repo: its name.
+        revision: what was asked for.
+    """
+
+    def __init__(self, repo: str, revision: str) -> None:
+        super().__init__(
+            f"There is no revision {revision!r:.160} of {repo}.",
+            status=404,
+            hint="A revision is a branch, a tag, or a commit of at least 5 hexadecimal digits.",
+        )
+        self.repo = repo
+        self.revision = revision
+
+
+class FileNotInRepository(HubError):  # noqa: N818
+    """No such file at that commit.
+
+    Attributes:
+        path: in the repository.
+    """
+
+    def __init__(self, repo: str, commit: str, path: str) -> None:
+        super().__init__(f"There is no file {path!r:.160} in {repo} at {commit:.12}.", status=404)
+        self.path = path
+
+
+class ChecksumError(HubError):
+    """What came over the network, or lies in the cache, is not what the repository names; it was thrown away."""
+
+
+class CommitConflict(HubError):  # noqa: N818
+    """The branch has moved on since it was read, so that the commit was not made."""
+
+
 class HubUnreachable(HubError):  # noqa: N818
     """No Hub answers, or what answers is none of ours."""
+
+
+class NotCached(HubUnreachable):
+    """Offline mode is on, and what is needed is not on this machine.
+
+    Attributes:
+        missing: what that is.
+    """
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"Offline, and {missing} is not in the cache of this machine.",
+            hint="Load it once while online, or unset HF_HUB_OFFLINE and PYTUPLI_OFFLINE.",
+        )
+        self.missing = missing
 
 
 def _restored(kind: type[PytupliError], args: tuple[Any, ...], fields: dict[str, Any]) -> PytupliError:

@@ -1,8 +1,9 @@
 """References to datasets and benchmarks: parsed once, never concatenated.
 
-``[scheme://][namespace/…/]benchmark[@revision][/dataset-vN]``, for example ``cartpole/mixed-v0``,
-``acme/hvac@main/summer-v0`` or ``local://D4RL/door/human-v2``. Without the revision the text is a Minari
-dataset id, and that is what :attr:`Reference.dataset_id` gives back.
+``[scheme://][namespace/…/]benchmark[@revision][/dataset-vN][#view]``, for example ``cartpole/mixed-v0``,
+``acme/hvac@main/summer-v0``, ``local://D4RL/door/human-v2`` or ``acme/hvac/summer-v0#expert-july``. Without revision
+and view the text is a Minari dataset id, and that is what :attr:`Reference.dataset_id` gives back. On a Hub the
+first two parts are the repository, and the rest is the dataset's path in it.
 """
 
 from __future__ import annotations
@@ -32,21 +33,25 @@ class Reference:
         namespace: the parts before the dataset's name: ``("acme", "hvac")``, ``("cartpole",)`` or ``()``.
         dataset: ``"summer-v0"``, or None for a benchmark as a whole.
         revision: branch, tag or commit, or None for the default one.
+        view: name of a saved view of the dataset, or None for all of it.
     """
 
     scheme: Scheme | None
     namespace: tuple[str, ...]
     dataset: str | None
     revision: str | None = None
+    view: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Reference:
         """Parse a reference.
 
         Raises:
-            InvalidReference: it has an unknown scheme, an empty or unsafe part, or more than one revision.
+            InvalidReference: it has an unknown scheme, an empty or unsafe part, more than one revision, or a view of
+                something else than a dataset.
         """
         scheme, rest = _split_scheme(text)
+        rest, view = _split_view(text, rest)
         path, revision = _split_revision(text, rest)
         segments = path.split("/")
         for segment in segments:
@@ -57,7 +62,9 @@ class Reference:
                     hint="Names consist of letters, digits, '-' and '_', at most 96 of them.",
                 )
         if _DATASET.fullmatch(segments[-1]):
-            return cls(scheme, tuple(segments[:-1]), segments[-1], revision)
+            return cls(scheme, tuple(segments[:-1]), segments[-1], revision, view)
+        if view is not None:
+            raise InvalidReference(text, "only a dataset has views", hint="As in 'acme/hvac/summer-v0#july'.")
         return cls(scheme, tuple(segments), None, revision)
 
     @classmethod
@@ -85,12 +92,39 @@ class Reference:
             raise InvalidReference(str(self), "it names no dataset")
         return "/".join((*self.namespace, self.dataset))
 
+    @property
+    def repo(self) -> str:
+        """The repository on a Hub, ``acme/hvac``.
+
+        Raises:
+            InvalidReference: the reference has too few parts to name one.
+        """
+        parts = self.namespace[:2]
+        if len(parts) < 2:
+            raise InvalidReference(
+                str(self),
+                "it names no repository on a Hub",
+                hint="There it begins with an organization and a benchmark, as in 'acme/hvac/summer-v0'.",
+            )
+        return "/".join(parts)
+
+    @property
+    def path_in_repo(self) -> str:
+        """Where the dataset lies in its repository, ``summer-v0``; empty for a benchmark as a whole.
+
+        Raises:
+            InvalidReference: as :attr:`repo`.
+        """
+        named = len(self.repo.split("/"))
+        return "/".join((*self.namespace[named:], *filter(None, (self.dataset,))))
+
     def __str__(self) -> str:
         prefix = f"{self.scheme}://" if self.scheme else ""
         # The revision follows the benchmark; a dataset without one carries it itself.
         first, *rest = filter(None, ("/".join(self.namespace), self.dataset))
         revision = f"@{self.revision}" if self.revision else ""
-        return prefix + "/".join([f"{first}{revision}", *rest])
+        view = f"#{self.view}" if self.view else ""
+        return prefix + "/".join([f"{first}{revision}", *rest]) + view
 
 
 def _split_scheme(text: str) -> tuple[Scheme | None, str]:
@@ -102,6 +136,15 @@ def _split_scheme(text: str) -> tuple[Scheme | None, str]:
     if scheme == "hf":
         return "hf", rest
     raise InvalidReference(text, f"the scheme {scheme!r} is unknown", hint="Use 'local://' or 'hf://'.")
+
+
+def _split_view(text: str, rest: str) -> tuple[str, str | None]:
+    before, separator, view = rest.partition("#")
+    if separator and not _SEGMENT.fullmatch(view):
+        raise InvalidReference(
+            text, f"{view!r} is no name of a view", hint="Names consist of letters, digits, '-' and '_'."
+        )
+    return before, view if separator else None
 
 
 def _split_revision(text: str, rest: str) -> tuple[str, str | None]:

@@ -16,23 +16,38 @@ __all__ = ["COMMANDS", "main"]
 
 # Each command is the object `command` of its module.
 COMMANDS = {
+    "append": "append",
     "benchmark": "benchmark",
+    "branch": "branch",
+    "cache": "cache",
     "catalog": "catalog",
     "completion": "completion",
     "consent": "consent",
     "delete": "delete",
+    "diff": "diff",
     "filter": "filter",
     "import": "import_dataset",
+    "index": "index",
     "list": "list_datasets",
+    "login": "login",
+    "logout": "logout",
+    "merge": "merge",
     "org": "organization",
     "preview": "preview",
+    "publish": "publish",
+    "pull": "pull",
     "record": "record",
     "recover": "recover",
     "repack": "repack",
+    "revisions": "revisions",
+    "search": "search",
     "show": "show",
+    "tag": "tag",
     "token": "token",
     "user": "user",
     "validate": "validate",
+    "view": "view",
+    "whoami": "whoami",
 }
 
 _FAILED = 1

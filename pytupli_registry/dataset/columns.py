@@ -10,7 +10,7 @@ from pytupli_registry.dataset.leaves import Leaf
 from pytupli_registry.errors import EpisodeError, SpaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,10 +26,28 @@ class Columns(Protocol):
     def leaves(self) -> Mapping[str, Leaf]:
         """Every leaf by path, in the order of the file."""
 
-    def array(self, path: str) -> NDArray[Any]:
+    def require(self, paths: Iterable[str], positions: NDArray[np.int64]) -> None:
+        """Make some leaves of some episodes ready to be read, together: remote ones come over the network now.
+
+        Nothing needs to be required before it is read; to name all that is read next saves requests.
+
+        Args:
+            paths: of the leaves.
+            positions: of the episodes, in any order, perhaps several times.  # (n,)
+
+        Raises:
+            KeyError: there is no such leaf.
+            HubError: they are on a Hub that cannot be reached, or refuses.
+        """
+
+    def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """Return all rows of an ``array`` leaf, read-only, without a copy where the bytes lie together.
 
         Rows follow the layout of :class:`~pytupli_registry.filters.source.FilterSource`.  # (rows, *row_shape)
+
+        Args:
+            path: of the leaf.
+            positions: of the episodes whose rows will be read; rows of others may hold anything. None reads all.
 
         Raises:
             KeyError: there is no such leaf.
@@ -78,8 +96,12 @@ class ArrayColumns:
         """Every leaf by path."""
         return self._leaves
 
-    def array(self, path: str) -> NDArray[Any]:
+    def require(self, paths: Iterable[str], positions: NDArray[np.int64]) -> None:
+        """Do nothing: everything is in memory."""
+
+    def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """Return all rows of a leaf of fixed shape."""
+        del positions
         if path in self._irregular:
             raise SpaceError(f"{path} has no fixed shape and is no array.")
         return self._values[path]

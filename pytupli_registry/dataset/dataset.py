@@ -13,12 +13,18 @@ from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, unflatten
 from pytupli_registry.dataset.spaces import to_gymnasium
 from pytupli_registry.dataset.table import RECORDED_FIELDS
-from pytupli_registry.dataset.transitions import Transitions, gather_transitions, step_rows
+from pytupli_registry.dataset.transitions import (
+    Transitions,
+    gather_transitions,
+    read_ahead,
+    step_rows,
+    transition_leaves,
+)
 from pytupli_registry.filters.evaluate import select_episodes, select_steps
 from pytupli_registry.filters.text import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import gymnasium
     from numpy.typing import NDArray
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.columns import Columns
     from pytupli_registry.dataset.leaves import Leaf
     from pytupli_registry.dataset.metadata import DatasetMetadata
+    from pytupli_registry.dataset.origin import Origin
     from pytupli_registry.dataset.table import EpisodeTable
     from pytupli_registry.filters.expression import Expression
     from pytupli_registry.filters.source import FieldValues
@@ -103,9 +110,10 @@ class Dataset:
         table: one row an episode, of the whole dataset.
         reader: where the leaves of the whole dataset are read from.
         positions: rows of ``table`` that the episode filters keep, in order.  # (n,) int64
-        source: where the data was read from, for messages and provenance.
+        source: where the data was read from, for messages.
         episode_filter: the episode filters so far, joined by and.
         step_filter: the step filters so far, joined by and.
+        origin: the repository and commit it was loaded from; None for local ones.
     """
 
     metadata: DatasetMetadata
@@ -115,11 +123,20 @@ class Dataset:
     source: str
     episode_filter: Expression | None = None
     step_filter: Expression | None = None
+    origin: Origin | None = None
 
     @classmethod
-    def over(cls, metadata: DatasetMetadata, table: EpisodeTable, reader: Columns, source: str) -> Dataset:
+    def over(
+        cls,
+        metadata: DatasetMetadata,
+        table: EpisodeTable,
+        reader: Columns,
+        source: str,
+        origin: Origin | None = None,
+    ) -> Dataset:
         """Return the dataset of all episodes of a table."""
-        return cls(metadata, table, reader, np.arange(len(table), dtype=np.int64), source)
+        everything = np.arange(len(table), dtype=np.int64)
+        return cls(metadata, table, reader, everything, source, origin=origin)
 
     def where(
         self, episodes: Expression | str | None = None, steps: Expression | str | None = None
@@ -170,9 +187,18 @@ class Dataset:
         """Leaves of every episode by path."""
         return self.reader.leaves
 
-    def array(self, path: str) -> NDArray[Any]:
-        """Return all rows of a leaf, of the whole dataset.  # (rows, *row_shape)"""  # noqa: D415
-        return self.reader.array(path)
+    def require(self, paths: Iterable[str], positions: NDArray[np.int64]) -> None:
+        """Make leaves of episodes ready before they are read, see :meth:`Columns.require`."""
+        self.reader.require(paths, positions)
+
+    def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """Return all rows of a leaf, of the whole dataset.  # (rows, *row_shape)
+
+        Args:
+            path: of the leaf.
+            positions: of the episodes whose rows will be read, where others need not come over the network.
+        """
+        return self.reader.array(path, positions)
 
     def zone(self, path: str, component: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
         """Return each episode's minimum and maximum of one flat component, or None if unknown."""
@@ -227,14 +253,25 @@ class Dataset:
         return self.episode_count
 
     def __getitem__(self, index: int) -> Episode:
-        return self._episode(int(self.positions[index]))
+        position = self.positions[index]
+        self.reader.require(self.leaves, np.array([position], dtype=np.int64))
+        return self._episode(int(position))
 
     def __iter__(self) -> Iterator[Episode]:
         return self.episodes()
 
     def episodes(self) -> Iterator[Episode]:
-        """Iterate over the kept episodes, whole: step filters do not change episodes."""
-        return (self._episode(int(position)) for position in self.positions)
+        """Iterate over the kept episodes, whole: step filters do not change episodes.
+
+        Remote ones come some at a time, the first at once and then ever more of them together.
+        """
+        return self.episodes_at(self.positions)
+
+    def episodes_at(self, positions: NDArray[np.int64]) -> Iterator[Episode]:
+        """Iterate over the episodes at some rows of the table.  # (n,)"""  # noqa: D415
+        for part in read_ahead(len(positions), 1):
+            self.reader.require(self.leaves, positions[part])
+            yield from map(self._episode, positions[part].tolist())
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the T-rows of the kept transitions and the positions of their episodes.
@@ -251,14 +288,19 @@ class Dataset:
         return gather_transitions(self.table, self.reader, *self.rows())
 
     def batches(self, batch_size: int, *, seed: int | None = None) -> Iterator[Transitions]:
-        """Iterate once over the kept transitions in batches; in random order if ``seed`` is given."""
+        """Iterate once over the kept transitions in batches; in random order if ``seed`` is given.
+
+        Of a remote dataset, what the first batch needs comes first; then ever more batches together.
+        """
         rows, owners = self.rows()
         if seed is not None:
             order = np.random.default_rng(seed).permutation(len(rows))
             rows, owners = rows[order], owners[order]
-        for start in range(0, len(rows), batch_size):
-            part = slice(start, start + batch_size)
-            yield gather_transitions(self.table, self.reader, rows[part], owners[part])
+        for ahead in read_ahead(len(rows), batch_size):
+            self.reader.require(transition_leaves(self.leaves), owners[ahead])
+            for start in range(ahead.start, ahead.stop, batch_size):
+                part = slice(start, min(start + batch_size, ahead.stop))
+                yield gather_transitions(self.table, self.reader, rows[part], owners[part])
 
     def column(self, path: str) -> NDArray[Any]:
         """Return one leaf of the kept episodes, every row of them.
@@ -269,7 +311,7 @@ class Dataset:
             KeyError: there is no such leaf.
             SpaceError: the leaf has no fixed shape; read it episode by episode.
         """
-        values, extra_row = self.reader.array(path), self.leaves[path].extra_row
+        values, extra_row = self.reader.array(path, self.positions), self.leaves[path].extra_row
         positions, starts = self.positions, self.table.row_starts
         if len(positions) == 0:
             return values[:0]
@@ -283,7 +325,9 @@ class Dataset:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return every leaf of fixed shape of the kept episodes by path, see :meth:`column`."""
-        return {path: self.column(path) for path, leaf in self.leaves.items() if leaf.is_array}
+        paths = [path for path, leaf in self.leaves.items() if leaf.is_array]
+        self.reader.require(paths, self.positions)
+        return {path: self.column(path) for path in paths}
 
     def sample_episodes(self, count: int, *, seed: int | None = None) -> Dataset:
         """Draw episodes without replacement.

@@ -29,13 +29,15 @@ def kept_episodes(dataset: Dataset) -> Iterator[Episode]:
     if mask is None:
         yield from dataset.episodes()
         return
-    start = 0
-    for episode in dataset.episodes():
-        stop = start + len(episode)
-        for first, last in run_bounds(mask[start:stop]):
+    lengths = dataset.table.lengths[dataset.positions]
+    starts = np.cumsum(lengths) - lengths
+    kept = np.logical_or.reduceat(mask, starts) if len(starts) else mask
+    for episode, start in zip(
+        dataset.episodes_at(dataset.positions[kept]), starts[kept].tolist(), strict=True
+    ):
+        for first, last in run_bounds(mask[start : start + len(episode)]):
             whole = last - first == len(episode)
             yield episode if whole else _cut(episode, int(first), int(last))
-        start = stop
 
 
 def run_bounds(mask: NDArray[np.bool_]) -> NDArray[np.int64]:

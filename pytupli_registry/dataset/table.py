@@ -46,11 +46,13 @@ class EpisodeTable:
         row_starts: first row of each episode in the T-row leaves; derived.  # (N,)
         zones: per leaf path, each episode's minimum and maximum of every flat component.
             # two arrays (N, components) each
+        checksums: per leaf path, the CRC-32 of each episode's bytes, where they are known.  # (N,) uint32 each
     """
 
     lengths: NDArray[np.int64]
     fields: Mapping[str, FieldValues]
     zones: Mapping[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
+    checksums: Mapping[str, NDArray[np.uint32]] = field(default_factory=dict)
     row_starts: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,14 +10,23 @@ import numpy as np
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, Tree, unflatten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from pytupli_registry.dataset.columns import Columns
     from pytupli_registry.dataset.table import EpisodeTable
 
-__all__ = ["Transition", "Transitions", "gather_transitions", "step_rows"]
+__all__ = [
+    "Transition",
+    "Transitions",
+    "gather_transitions",
+    "read_ahead",
+    "step_rows",
+    "transition_leaves",
+]
+
+_MOST_AHEAD = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +99,23 @@ def step_rows(
     return rows, owners
 
 
+def transition_leaves(leaves: Iterable[str]) -> list[str]:
+    """Return those leaves that transitions consist of: all but infos."""
+    return [path for path in leaves if path.split("/", 1)[0] != "infos"]
+
+
+def read_ahead(count: int, first: int) -> Iterator[slice]:
+    """Cut ``count`` things into parts: ``first`` of them, then each part twice as large as the one before.
+
+    So the first are there soon, and all of them with few requests.
+    """
+    start, size = 0, max(first, 1)
+    while start < count:
+        yield slice(start, min(start + size, count))
+        start += size
+        size = min(2 * size, _MOST_AHEAD * max(first, 1))
+
+
 def gather_transitions(
     table: EpisodeTable, columns: Columns, rows: NDArray[np.int64], owners: NDArray[np.int64]
 ) -> Transitions:
@@ -105,26 +131,27 @@ def gather_transitions(
     after: dict[str, Any] = {}
     actions: dict[str, Any] = {}
     steps = rows - table.row_starts[owners]
+    columns.require(transition_leaves(columns.leaves), owners)
     for path, leaf in columns.leaves.items():
         root = path.split("/", 1)[0]
         if root == "observations":
             if leaf.is_array:
-                values = columns.array(path)
+                values = columns.array(path, owners)
                 before[path], after[path] = values[rows + owners], values[rows + owners + 1]
             else:
                 before[path], after[path] = _gather_values(columns, path, owners, steps)
         elif root == "actions":
             if leaf.is_array:
-                actions[path] = columns.array(path)[rows]
+                actions[path] = columns.array(path, owners)[rows]
             else:
                 actions[path] = _gather_values(columns, path, owners, steps)[0]
     return Transitions(
         observations=unflatten(before, "observations"),
         actions=unflatten(actions, "actions"),
-        rewards=columns.array(REWARDS)[rows],
+        rewards=columns.array(REWARDS, owners)[rows],
         next_observations=unflatten(after, "observations"),
-        terminated=columns.array(TERMINATIONS)[rows],
-        truncated=columns.array(TRUNCATIONS)[rows],
+        terminated=columns.array(TERMINATIONS, owners)[rows],
+        truncated=columns.array(TRUNCATIONS, owners)[rows],
         positions=owners,
         steps=steps,
     )

@@ -45,10 +45,16 @@ class Component:
 
 
 class Reader:
-    """A source whose arrays are asked for at most once in one evaluation."""
+    """A source whose arrays are asked for at most once in one evaluation.
 
-    def __init__(self, source: FilterSource) -> None:
+    Args:
+        source: the dataset.
+        positions: of the episodes whose steps are read; None for all.  # (n,)
+    """
+
+    def __init__(self, source: FilterSource, positions: NDArray[np.int64] | None = None) -> None:
         self.source = source
+        self._positions = positions
         self.lengths = source.lengths
         self.row_starts = source.row_starts
         self._arrays: dict[str, NDArray[Any]] = {}
@@ -56,7 +62,7 @@ class Reader:
     def array(self, path: str) -> NDArray[Any]:
         """Return all rows of a leaf."""
         if path not in self._arrays:
-            self._arrays[path] = self.source.array(path)
+            self._arrays[path] = self.source.array(path, self._positions)
         return self._arrays[path]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,8 +71,14 @@ class FilterSource(Protocol):
     def leaves(self) -> Mapping[str, StepLeaf]:
         """Step leaves by path: ``observations``, ``observations/camera``, ``rewards``, ``infos/energy``."""
 
-    def array(self, path: str) -> NDArray[Any]:
-        """Return all rows of a leaf of fixed shape, without a copy where possible.  # (rows, *row_shape)"""  # noqa: D415
+    def require(self, paths: Iterable[str], positions: NDArray[np.int64]) -> None:
+        """Make some leaves of some episodes ready, together, before they are read with ``array``."""
+
+    def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """Return all rows of a leaf of fixed shape, without a copy where possible.  # (rows, *row_shape)
+
+        Only the rows of the episodes at ``positions`` are read; None means all.
+        """
 
     def zone(self, path: str, component: int) -> tuple[NDArray[Any], NDArray[Any]] | None:
         """Return each episode's minimum and maximum of one flat component of a leaf, or None if unknown.

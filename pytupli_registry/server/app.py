@@ -52,6 +52,7 @@ def create_app(hub: Hub) -> ASGIApp:
     )
     app.state.hub = hub
     app.state.long_work = CapacityLimiter(max(1, hub.settings.threads // 4))
+    app.state.commits = CapacityLimiter(max(1, hub.settings.threads // 2))
     app.add_exception_handler(HubError, _answer_hub_error)
     app.add_exception_handler(Moved, _answer_moved)
     app.add_exception_handler(HTTPException, _answer_http_error)

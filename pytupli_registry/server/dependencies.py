@@ -30,6 +30,7 @@ __all__ = [
     "address_of",
     "base_url",
     "bearer_token",
+    "commit_places",
     "long_work",
 ]
 
@@ -82,6 +83,12 @@ CurrentHub = Annotated[Hub, Depends(_hub)]
 def long_work(request: Request) -> CapacityLimiter:
     """Return the places for work that takes minutes (putting files together): it must never take all threads."""
     limiter: CapacityLimiter = request.app.state.long_work
+    return limiter
+
+
+def commit_places(request: Request) -> CapacityLimiter:
+    """Return the places for commits, which wait for each other: all threads in line would keep readers out."""
+    limiter: CapacityLimiter = request.app.state.commits
     return limiter
 
 

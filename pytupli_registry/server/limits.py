@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["LARGEST_HELD_BODY", "BodyLimit"]
 
 LARGEST_HELD_BODY = 16 << 20
-_TOO_LARGE = 413
+LARGEST_TOGETHER = 512 << 20  # of all requests; who sends slowly would else hold 16 MiB on every connection
+SMALL = 64 << 10  # bytes that every request has free, so that those who hold the rest do not stop others
+_TOO_LARGE, _BUSY = 413, 503
 
 # A body of three bytes a value would take fifty times its size in memory, and all of it before anybody is asked
 # who they are. The largest that clients send is the end of a multipart upload: 100,000 parts.
@@ -31,23 +35,42 @@ class BodyLimit:
 
     Args:
         app: what answers; it routes before it reads.
+        together: bytes that all requests together may hold.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, together: int = LARGEST_TOGETHER) -> None:
         self._app = app
+        self._left = together
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
-        else:
-            await self._app(scope, _Limited(scope, receive).receive, send)
+            return
+        limited = _Limited(scope, receive, self._take)
+        try:
+            await self._app(scope, limited.receive, send)
+        finally:
+            self._left += limited.taken
+
+    def _take(self, amount: int) -> None:
+        if amount > self._left:
+            raise HTTPException(_BUSY, "Too many large requests at once. Try again.", {"Retry-After": "5"})
+        self._left -= amount
 
 
 class _Limited:
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    """The body of one request.
+
+    Attributes:
+        taken: how much of the common allowance it holds.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, take: Callable[[int], None]) -> None:
+        self.taken = 0
         self._scope = scope
         self._receive = receive
+        self._take = take
         self._left = LARGEST_HELD_BODY
         self._values_left = MOST_VALUES
 
@@ -64,6 +87,9 @@ class _Limited:
             raise HTTPException(_TOO_LARGE, f"The body is larger than {LARGEST_HELD_BODY:,} bytes.")
         if self._values_left < 0 and not self._is_of(TEXTS):
             raise HTTPException(_TOO_LARGE, f"The body holds more than {MOST_VALUES:,} values.")
+        large = max(LARGEST_HELD_BODY - self._left - SMALL, 0)
+        self._take(large - self.taken)
+        self.taken = large
 
     def _is_of(self, routes: tuple[str, ...]) -> bool:
         route: str = getattr(self._scope.get("route"), "path", "")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
+from collections import deque
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import httptools
@@ -41,8 +46,11 @@ class HubProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._progress_timer: asyncio.TimerHandle | None = None
         self._received = 0
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._watched: object = None
-        self._unread: int | None = None  # bytes that waited to be read when it was last looked; None if they were
+        self._unread: int | None = (
+            None  # bytes that waited to be read when it was last looked; None if they were
+        )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; the first head has to come soon."""
@@ -59,6 +67,9 @@ class HubProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+        for cycle in self._unanswered:  # uvicorn tells only the last one, which may wait behind others
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes, unless too many of them make no sense yet."""
@@ -87,6 +98,12 @@ class HubProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+
+    def on_response_complete(self) -> None:
+        """An answer is complete."""
+        self._unanswered.popleft()
+        super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take in a piece of a body."""
@@ -107,7 +124,7 @@ class HubProtocol(HttpToolsProtocol):
         """Close the connection of a client that neither sends what we wait for nor reads what we send."""
         waits = self._waits_for_body()
         starved = waits and self.cycle is self._watched and self._received < self.least_progress
-        unread = self.transport.get_write_buffer_size() if self.flow.write_paused else None
+        unread = self._unread_bytes() if self.flow.write_paused else None
         if starved or (unread is not None and self._unread is not None and unread >= self._unread):
             self._close()
             return
@@ -115,6 +132,13 @@ class HubProtocol(HttpToolsProtocol):
         self._received = 0
         self._unread = unread
         self._progress_timer = self.loop.call_later(self.progress_s, self._check_progress)
+
+    def _unread_bytes(self) -> int:
+        """Return how many bytes wait here and in the system, which tells of no progress below a third of its own."""
+        number = bytearray(4)  # an int
+        with suppress(OSError):
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, number)
+        return self.transport.get_write_buffer_size() + int.from_bytes(number, sys.byteorder)
 
     def _waits_for_body(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request

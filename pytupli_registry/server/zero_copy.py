@@ -31,8 +31,7 @@ def sending_files(app: ASGIApp, protocol: HttpToolsProtocol) -> ASGIApp:
                 await send(message)
                 return
             transfer = _Transfer(protocol, cycle, message["file"].fileno())
-            await transfer.send(message["offset"], message["count"])
-            if not cycle.disconnected:
+            if await transfer.send(message["offset"], message["count"]):
                 await send({"type": "http.response.body", "body": b""})
 
         await app(scope, receive, send_or_move)
@@ -53,8 +52,8 @@ class _Transfer:
             None  # our own descriptor of the socket: theirs may be closed, and mean another
         )
 
-    async def send(self, offset: int, count: int) -> None:
-        """Send ``count`` bytes, unless the client leaves.
+    async def send(self, offset: int, count: int) -> bool:
+        """Send ``count`` bytes, and return whether the client is still there.
 
         Raises:
             OSError: the file cannot be read, or ends before.
@@ -72,7 +71,10 @@ class _Transfer:
         finally:
             if self._own is not None:
                 os.close(self._own)
+        # uvicorn tells only the request that came last that the client has left: others may wait behind this one.
+        self._cycle.disconnected = self._cycle.disconnected or count > 0
         self._cycle.expected_content_length = count
+        return not self._cycle.disconnected
 
     async def _flush(self) -> None:
         """Wait until the head is in the socket."""

@@ -16,7 +16,7 @@ from pytupli_registry.storage.extents import check_layout, leaf_starts
 from pytupli_registry.storage.hdf5.values import EpisodeReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -129,8 +129,12 @@ class MappedColumns:
         extents = self._stored[path].extents
         return extents is not None and len(extents) <= 1
 
-    def array(self, path: str) -> NDArray[Any]:
+    def require(self, paths: Iterable[str], positions: NDArray[np.int64]) -> None:
+        """Do nothing: the file is here."""
+
+    def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """Return all rows of a leaf of fixed shape, read-only.  # (rows, *row_shape)"""  # noqa: D415
+        del positions
         known = self._joined.get(path)
         if known is not None:
             return known

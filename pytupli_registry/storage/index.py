@@ -73,12 +73,13 @@ def build_index(
     check_layout(data_path, leaves, lengths, data_size)
     columns = _Blocks(data_path, leaves, lengths, read_rows)
     statistics, fields = _scan_columns(columns, lengths)
+    sums = {path: found.checksums for path, found in statistics.items()}
     table = EpisodeTable(
         lengths,
         {**fields, **_fact_fields(facts, len(lengths))},
         {path: found.zones for path, found in statistics.items() if found.zones is not None},
+        sums,
     )
-    sums = {path: found.checksums for path, found in statistics.items()}
     return Index(table, dict(leaves), data_size, data_sha256, sums)
 
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalStore", "StoredDataset", "open_directory", "read_metadata"]
 
+VIEWS_NAME = "views"
+_OWN = frozenset({"data", VIEWS_NAME})
 _MAX_DEPTH = 16
 _MAX_METADATA = 1 << 28
 _ATTEMPTS = 5
@@ -205,14 +207,16 @@ class LocalStore:
             )
         Stamps(self.cache).forget(files / DATA_NAME)
         home = files.parent
-        # Only Minari's files, should other datasets lie below: nobody asked for those to go.
-        doomed = files if any(child != files and child.is_dir() for child in home.iterdir()) else home
+        # Only this one's files, should other datasets lie below: nobody asked for those to go.
+        others = any(child.is_dir() and child.name not in _OWN for child in home.iterdir())
+        doomed = files if others else home
         # Hidden first: a dataset that is half gone must not be found by anyone.
         trash = home.with_name(f".{home.name}.deleted.{os.getpid()}")
         try:
             with commit_lock(self.root):
                 doomed.rename(trash)
                 shutil.rmtree(trash)
+                shutil.rmtree(home / VIEWS_NAME, ignore_errors=True)
                 self._drop_empty(home.parent)
         except OSError as error:
             raise WriteError(f"{dataset_id!r} cannot be deleted: {error}.") from error

@@ -133,18 +133,15 @@ def read_index(path: Path) -> Index:
     summed = [name for name, (_, _, sums) in leaves.items() if sums]
     for name in summed:
         columns.check_type(f"{name}.crc", ("uint32",))
+    checksums = LazyMapping(summed, lambda name: columns.numbers(f"{name}.crc"))
     table = EpisodeTable(
         lengths,
         LazyMapping(fields, columns.field),
         LazyMapping(zoned, lambda name: columns.zones(zoned[name])),
+        checksums,
     )
-    return Index(
-        table,
-        {name: stored for name, (stored, _, _) in leaves.items()},
-        size,
-        sha256,
-        LazyMapping(summed, lambda name: columns.numbers(f"{name}.crc")),
-    )
+    stored = {name: stored for name, (stored, _, _) in leaves.items()}
+    return Index(table, stored, size, sha256, checksums)
 
 
 class _ParquetColumns:

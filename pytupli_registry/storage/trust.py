@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytupli_registry.storage.records import Index
     from pytupli_registry.storage.stamps import Stamps
 
-__all__ = ["DATA_NAME", "INDEX_NAME", "METADATA_NAME", "rebuild_index", "trusted_index"]
+__all__ = ["DATA_NAME", "INDEX_NAME", "METADATA_NAME", "fits", "index_of", "rebuild_index", "trusted_index"]
 
 DATA_NAME = "main_data.hdf5"
 INDEX_NAME = "episodes.parquet"
@@ -48,6 +48,33 @@ def trusted_index(directory: Path, metadata: DatasetMetadata, stamps: Stamps) ->
         raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
     index = rebuild_index(data_path, metadata)
     _keep(index, directory, stamps, verified)
+    return index
+
+
+def index_of(data_path: Path, metadata: DatasetMetadata, stamps: Stamps) -> Index:
+    """Return an index of a data file in a directory of somebody else, where nothing is written.
+
+    Built from the file itself, once on this machine.
+
+    Raises:
+        FormatError: the data file cannot be read, is unsafe, or is no dataset of the metadata's spaces.
+    """
+    known = _stamped(data_path, metadata, stamps)
+    if known is not None:
+        return known
+    try:
+        verified = FileIdentity.of(data_path)
+    except OSError as error:
+        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
+    index = rebuild_index(data_path, metadata)
+    place = stamps.fallback_index(data_path)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_index(index, place)
+    except OSError as error:
+        _log.info("the index cannot be kept at %s (%s)", place, error)
+    else:
+        stamps.record(data_path, place, index.data_sha256, verified)
     return index
 
 
@@ -85,10 +112,10 @@ def _stamped(data_path: Path, metadata: DatasetMetadata, stamps: Stamps) -> Inde
     except FormatError:
         return None
     described = (index.data_size, index.data_sha256) == (data_path.stat().st_size, stamp.data_sha256)
-    return index if described and _fits(index, metadata) else None
+    return index if described and fits(index, metadata) else None
 
 
-def _fits(index: Index, metadata: DatasetMetadata) -> bool:
+def fits(index: Index, metadata: DatasetMetadata) -> bool:
     """Whether the leaves are those of the spaces, which may have been edited since the index was built."""
     spaces = {
         **leaf_spaces(metadata.observation_space, "observations"),

@@ -168,7 +168,7 @@ def test_passwords(alice: Callable[[str], None], hub: LiveHub) -> None:
     assert "wrong" in failed("user", "password", "--password-stdin", typed=f"not it\n{new}\n")
     said = told("user", "password", "--password-stdin", "--revoke-tokens", typed=f"{PASSWORD}\n{new}\n")
     assert "Access tokens have ended" in said
-    assert "Log in: hf auth login" in failed("org", "list")
+    assert "Log in: pytupli login" in failed("org", "list")
 
 
 def test_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,10 @@ class DecodedImages:
             "actions": Leaf("actions", extra_row=0, **image),
         }
 
-    def array(self, path):
+    def require(self, paths, positions):
+        pass
+
+    def array(self, path, positions=None):
         return self._arrays.array(path)
 
     def episode_value(self, path, position):

@@ -61,7 +61,10 @@ class Source:
             for path, arrays in self.rows.items()
         }
 
-    def array(self, path):
+    def require(self, paths, positions):
+        pass
+
+    def array(self, path, positions=None):
         self.read.append(path)
         return np.concatenate(self.rows[path])
 
@@ -584,7 +587,10 @@ def test_a_dataset_without_episodes():
         lengths = row_starts = np.zeros(0, dtype=np.int64)
         fields = MappingProxyType({"length": FieldValues(np.zeros(0, dtype=np.int64))})
 
-        def array(self, path):
+        def require(self, paths, positions):
+            pass
+
+        def array(self, path, positions=None):
             return np.zeros(0)
 
         def zone(self, path, component):

@@ -46,7 +46,10 @@ class Zoned:
         self.zones = zones
         self.read = 0
 
-    def array(self, path):
+    def require(self, paths, positions):
+        pass
+
+    def array(self, path, positions=None):
         self.read += 1
         if path == "rewards":
             return np.array([1.0, 2, 3, 4, 5, 6])
@@ -149,7 +152,10 @@ def test_rounded_bounds_of_large_whole_numbers_settle_nothing():
     exact = 2**53 + 1
 
     class Whole(Zoned):
-        def array(self, path):
+        def require(self, paths, positions):
+            pass
+
+        def array(self, path, positions=None):
             self.read += 1
             return np.full((9, 2), exact, dtype=np.int64)
 
@@ -237,7 +243,10 @@ class Drawn:
         self.fields = {"length": FieldValues(self.lengths)}
         self.zoned = True
 
-    def array(self, path):
+    def require(self, paths, positions):
+        pass
+
+    def array(self, path, positions=None):
         return np.concatenate(self.rows)
 
     def zone(self, path, component):

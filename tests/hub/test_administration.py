@@ -198,7 +198,7 @@ def test_without_a_token(as_user: As, hub: LiveHub) -> None:
     as_user("alice")
     with pytest.raises(HubError) as caught:
         Administration(token=False).organizations()
-    assert (caught.value.status, caught.value.hint) == (401, "Log in: hf auth login")
+    assert (caught.value.status, caught.value.hint) == (401, "Log in: pytupli login")
 
 
 def test_nobody_answers() -> None:

@@ -28,10 +28,12 @@ class Shape:
     dtype: str = "float64"
     varied: bool = True
     discrete: bool = False
+    seed: int = 0
+    namespace: str = "bench"
 
     @property
     def dataset_id(self) -> str:
-        return f"bench/{self.name.lower()}-v0"
+        return f"{self.namespace}/{self.name.lower()}-v0"
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -56,7 +58,7 @@ BIG = Shape("big", 6_000, 1_000, (17,), 6, varied=False)
 
 def episodes(shape: Shape) -> Iterator[Episode]:
     """Make the episodes of a set, one after the other; every second one terminates, the others are truncated."""
-    numbers = np.random.default_rng(0)
+    numbers = np.random.default_rng(shape.seed)
     for position in range(shape.episodes):
         spread = shape.steps // 5
         steps = (

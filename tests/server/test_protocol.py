@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BIG = 64 << 20
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+ENDED: list[str] = []
+"""What was told that its client has left."""
 
 
 class Impatient(HubProtocol):
@@ -28,7 +30,7 @@ class Impatient(HubProtocol):
 
 
 async def app(scope, receive, send) -> None:
-    """Read the body; answer ``/`` with its size, ``/big`` with more than fits into any buffer."""
+    """Read the body; answer ``/`` with its size, ``/big`` with more than fits into any buffer, ``/endless`` never."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -36,6 +38,12 @@ async def app(scope, receive, send) -> None:
             return
         size += len(message["body"])
         more = message["more_body"]
+    if scope["path"] == "/endless":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        ENDED.append(scope["path"])
+        return
     if scope["path"] == "/wait":
         await asyncio.sleep(1.5)
     body = b"x" * BIG if scope["path"] == "/big" else str(size).encode()
@@ -207,6 +215,18 @@ def test_requests_that_pile_up(port: int):
         told = answer(client)
     assert told.count(b"HTTP/1.1 200") <= 18
     assert b"400 Bad Request" in told
+
+
+def test_who_leaves_while_requests_pile_up(port: int):
+    """It is the one under way that has to know."""
+    ENDED.clear()
+    with connected(port) as client:
+        client.sendall(GET.replace(b"GET /", b"GET /endless") + GET * 3)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    deadline = time.monotonic() + 10
+    while not ENDED:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_too_many_connections(port: int):

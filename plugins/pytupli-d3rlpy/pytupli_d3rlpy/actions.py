@@ -10,7 +10,7 @@ from d3rlpy.constants import ActionSpace
 from gymnasium import spaces
 from gymnasium.wrappers import TransformAction
 
-from pytupli_d3rlpy.rows import PlainRows, Rows, ShiftedRows
+from pytupli_d3rlpy.rows import NOTHING, PlainRows, Rows, ShiftedRows
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class ActionRule:
 
     def rows(self, dataset: Dataset) -> Rows:
         """Return the actions of every step of the whole dataset."""
-        column = dataset.array("actions")
+        column = dataset.array("actions", NOTHING)
         if isinstance(self.space, spaces.Box):
             return PlainRows(column, (self.size,))
         rows = PlainRows(column, (1,))

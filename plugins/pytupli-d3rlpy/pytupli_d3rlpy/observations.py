@@ -23,7 +23,7 @@ from gymnasium import spaces
 from gymnasium.wrappers import TransformObservation
 
 from pytupli_d3rlpy.one_hot import OneHot
-from pytupli_d3rlpy.rows import ChannelsLastRows, ConcatenatedRows, OneHotRows, PlainRows, Rows
+from pytupli_d3rlpy.rows import NOTHING, ChannelsLastRows, ConcatenatedRows, OneHotRows, PlainRows, Rows
 from pytupli_registry.errors import AdapterError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _Part:
                 f"{path} {how} and cannot be memory-mapped for d3rlpy.",
                 hint="Record it as numbers of a fixed shape (images without jpeg_encoding).",
             )
-        rows = PlainRows(dataset.array(path), self.shape)
+        rows = PlainRows(dataset.array(path, NOTHING), self.shape)
         if self.code is not None:
             return OneHotRows(rows, self.code)
         return ChannelsLastRows(rows) if self.channels_last else rows

@@ -47,6 +47,7 @@ class RewardSums:
         Returns:
             Sums in NumPy's dtype for sums of rewards.  # (n,)
         """
+        self._index.ahead.need_all(["rewards"])
         if self._table is not None:
             return self._table.take(steps.starts + first)
         return self._sum_now(steps, first)

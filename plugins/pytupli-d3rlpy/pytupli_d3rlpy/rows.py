@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytupli_d3rlpy.one_hot import OneHot
 
 __all__ = [
+    "NOTHING",
     "ChannelsLastRows",
     "ConcatenatedRows",
     "OneHotRows",
@@ -21,6 +22,9 @@ __all__ = [
     "ShiftedRows",
     "as_float32",
 ]
+
+# What is read of an array when it is put under d3rlpy's names: StepIndex asks for episodes when they are sampled.
+NOTHING: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
 _LARGE = 4096  # bytes of a row; copying it costs more than a Python call, and a batch of them no cache holds
 

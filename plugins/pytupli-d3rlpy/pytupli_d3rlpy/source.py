@@ -9,7 +9,7 @@ import numpy as np
 from d3rlpy.dataset import Signature
 
 from pytupli_d3rlpy.reward_sums import RewardSums
-from pytupli_d3rlpy.rows import PlainRows, Rows
+from pytupli_d3rlpy.rows import NOTHING, PlainRows, Rows
 from pytupli_d3rlpy.steps import StepIndex, TruncatedTail
 from pytupli_registry.errors import AdapterError
 
@@ -56,7 +56,7 @@ class Source:
                 f"{dataset.metadata.dataset_id} has no transition to sample.",
                 hint="The filters keep none; a truncated episode of one step has none unless truncated_tail='keep'.",
             )
-        rewards = dataset.array("rewards")
+        rewards = dataset.array("rewards", NOTHING)
         if int(np.prod(rewards.shape[1:])) != 1:
             raise AdapterError(f"d3rlpy takes one reward a step, not an array of shape {rewards.shape[1:]}.")
         return cls(

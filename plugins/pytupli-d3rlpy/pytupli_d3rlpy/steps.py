@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pytupli_registry.dataset.ahead import ReadAhead
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -65,6 +67,7 @@ class StepIndex:
         tail: whether the last step of an episode that is not terminated is one of them.
         transition_count: number of transitions.
         positions: of the episodes with transitions, in the dataset's table.  # (n,) int64
+        ahead: brings what is read of a remote dataset; whatever is located is about to be read.
     """
 
     __slots__ = (
@@ -75,6 +78,7 @@ class StepIndex:
         "_positions",
         "_row_starts",
         "_terminated",
+        "ahead",
         "positions",
         "tail",
         "transition_count",
@@ -100,6 +104,7 @@ class StepIndex:
             shown = np.diff(np.searchsorted(self._kept, self._offsets)) > 0
         self._owners = _OwnerTable(self._offsets)
         self.positions = self._positions if shown.all() else self._positions[shown]
+        self.ahead = ReadAhead(dataset.reader, _leaves_read(dataset), self.positions)
 
     def locate_one(self, number: int) -> tuple[int, int]:
         """Return the position of the episode that one transition belongs to, and its step."""
@@ -111,7 +116,9 @@ class StepIndex:
         """Return the positions of the episodes that transitions belong to, and their steps.  # (n,) each"""  # noqa: D415
         flat = numbers if self._kept is None else self._kept[numbers].astype(np.int64, copy=False)
         owners = self._owners.find(flat)
-        return self._positions.take(owners), flat - self._offsets.take(owners)
+        positions = self._positions.take(owners)
+        self.ahead.need(positions)
+        return positions, flat - self._offsets.take(owners)
 
     def steps(self, numbers: NDArray[np.int64]) -> Steps:
         """Return everything needed to gather transitions, by their numbers.  # (n,)"""  # noqa: D415
@@ -134,11 +141,18 @@ class StepIndex:
 
     def episode(self, position: int) -> tuple[int, int, bool]:
         """Return first T-row, length, and whether it ended in a terminal state, truncated as well or not."""
+        self.ahead.need_one(position)
         return (
             self._row_starts.item(position),
             self._lengths.item(position),
             self._terminated.item(position),
         )
+
+
+def _leaves_read(dataset: Dataset) -> list[str]:
+    return [
+        path for path in dataset.leaves if path.split("/", 1)[0] in {"observations", "actions", "rewards"}
+    ]
 
 
 class _OwnerTable:

@@ -11,6 +11,7 @@ from minari.dataset.minari_storage import MinariStorage
 
 from pytupli_minari.environment import harmless
 from pytupli_minari.spans import Spans
+from pytupli_registry.dataset.ahead import ReadAhead
 from pytupli_registry.errors import WriteError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
         self.spans = Spans.of(dataset) if spans is None else spans
         self._is_whole = self.spans.covers(dataset)
         self._has_runs = dataset.step_mask is not None
+        self._ahead = ReadAhead(dataset.reader, dataset.leaves, np.unique(self.spans.positions))
         self._info_paths = [path for path in dataset.leaves if path.startswith("infos/")]
         extra = dataset.metadata.extra
         stored = {"env_spec": dataset.metadata.env_spec, **{key: extra.get(key) for key in _SPEC_KEYS[1:]}}
@@ -146,6 +148,7 @@ class PytupliStorage(MinariStorage):  # type: ignore[misc]  # Minari has no type
 
     def _episode(self, index: int) -> dict[str, Any]:
         position, first, length = self._span(index)
+        self._ahead.need_one(position)
         episode: dict[str, Any] = {"id": index}
         for root, space in (("observations", self.observation_space), ("actions", self.action_space)):
             episode[root] = self._decode(space, root, position, first, length)

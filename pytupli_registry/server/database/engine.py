@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Executable, Table, and_, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     ArgumentError,
@@ -21,8 +21,10 @@ from sqlalchemy.exc import (
     TimeoutError,  # noqa: A004
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from pytupli_registry.server.database.schema import Base
+from pytupli_registry.server.database.turns import Turn, Turns
 from pytupli_registry.server.errors import BadRequest, Conflict, StorageFull, Unavailable
 from pytupli_registry.server.settings import SettingsError
 
@@ -53,6 +55,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._engine(connections)
         self._watch = _Watch(self.url.database) if self.is_sqlite and self.url.database else None
+        self._turns = Turns(BUSY_MS / 1000)
         if self.is_sqlite:
             _prepare_sqlite(self.engine, synchronous=synchronous)
 
@@ -95,10 +98,14 @@ class Database:
         Raises:
             Unavailable: the database does not answer, or was changed in a way that cannot be combined.
         """
-        with translated(), self.engine.connect() as plain:
-            connection = plain.execution_options(**{WRITES: True})
-            with Session(connection, expire_on_commit=False) as session, session.begin():
-                yield session
+        turn = Turn(self._turns)
+        try:
+            with translated(), self.engine.connect() as plain:
+                connection = plain.execution_options(**{WRITES: turn})
+                with Session(connection, expire_on_commit=False) as session, session.begin():
+                    yield session
+        finally:
+            turn.give()
 
     def check(self) -> None:
         """Ask the database for an answer.
@@ -124,27 +131,46 @@ class Database:
         Returns:
             the values of the column ``tell`` in the rows that were new.
         """
-        new: list[Any] = []
-        for chunk in _chunks(rows):
-            statement = self._insert(table).values(chunk).on_conflict_do_nothing()
-            if tell is None:
-                session.execute(statement)
-            else:
-                new += session.scalars(statement.returning(table.__table__.c[tell]))
-        return new
+        statement = self._insert(table).on_conflict_do_nothing()
+        if tell is None:
+            _run(session, statement, list(rows))
+            return []
+        return _told(session, statement.returning(table.__table__.c[tell]), list(rows))
 
     def upsert(
-        self, session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, update: tuple[str, ...]
-    ) -> None:
-        """Insert rows; where the primary key exists, set the columns ``update`` to the new row's."""
+        self,
+        session: Session,
+        table: type[Base],
+        rows: Iterable[dict[str, Any]],
+        *,
+        update: tuple[str, ...],
+        same: tuple[str, ...] = (),
+    ) -> list[Any]:
+        """Insert rows; where the primary key exists, set the columns ``update`` to the new row's.
+
+        Returns:
+            the first keys of the rows that were left alone because they differ from the new ones in ``same``.
+        """
+        columns = table.__table__.c
         keys = [column.name for column in table.__table__.primary_key]
-        for chunk in _chunks(rows):
-            statement = self._insert(table).values(chunk)
-            new = {name: statement.excluded[name] for name in update}
-            session.execute(statement.on_conflict_do_update(index_elements=keys, set_=new))
+        statement = self._insert(table)
+        new = statement.excluded
+        upserting = statement.on_conflict_do_update(
+            index_elements=keys,
+            set_={name: new[name] for name in update},
+            where=and_(*(columns[name].is_not_distinct_from(new[name]) for name in same)) if same else None,
+        )
+        wanted = list(rows)
+        if not same:
+            _run(session, upserting, wanted)
+            return []
+        written = set(_told(session, upserting.returning(columns[keys[0]]), wanted))
+        return [row[keys[0]] for row in wanted if row[keys[0]] not in written]
 
     def _insert(self, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        # The table, not the class: so its rows are parameters of one statement, which is compiled once.
+        whole = cast("Table", table.__table__)
+        return sqlite.insert(whole) if self.is_sqlite else postgresql.insert(whole)
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -190,10 +216,21 @@ def _understood(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
 
 
-def _chunks(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    pending = list(rows)
-    for first in range(0, len(pending), ROWS_A_STATEMENT):
-        yield pending[first : first + ROWS_A_STATEMENT]
+def _run(session: Session, statement: Executable, rows: Sequence[dict[str, Any]]) -> None:
+    session.flush()  # statements on tables do not see to that
+    for first in range(0, len(rows), ROWS_A_STATEMENT):
+        session.execute(statement, rows[first : first + ROWS_A_STATEMENT])
+
+
+def _told(
+    session: Session, statement: TypedReturnsRows[tuple[Any]], rows: Sequence[dict[str, Any]]
+) -> list[Any]:
+    """Run ``statement`` for each of ``rows`` and return what it returns."""
+    session.flush()
+    told: list[Any] = []
+    for first in range(0, len(rows), ROWS_A_STATEMENT):
+        told += session.scalars(statement, rows[first : first + ROWS_A_STATEMENT])
+    return told
 
 
 @contextmanager
@@ -243,5 +280,7 @@ def _prepare_sqlite(engine: Engine, *, synchronous: bool) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads first and writes later fails with "locked" when another has written between.
-        immediate = connection.get_execution_options().get(WRITES)
+        immediate: Turn | bool = connection.get_execution_options().get(WRITES, False)
+        if isinstance(immediate, Turn):
+            immediate.take()
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -10,7 +10,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, RepoOf, Revision
+from pytupli_registry.server.dependencies import (
+    BaseUrl,
+    CurrentCaller,
+    CurrentHub,
+    RepoOf,
+    Revision,
+    commit_places,
+)
 from pytupli_registry.server.errors import BadRequest, TooLarge
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor, truth
 from pytupli_registry.server.services.committing import Committing
@@ -99,7 +106,7 @@ async def commit(
         Committing.begin, hub, caller, repo_id, revision, as_pull_request, _action(revision, create_pr)
     )
     await _take_in(request, committing, hub.settings.max_commit_size)
-    made = await to_thread.run_sync(committing.finish)
+    made = await to_thread.run_sync(committing.finish, limiter=commit_places(request))
     answer: dict[str, Any] = {
         "success": True,
         "commitUrl": f"{base}/{repo_id.type.prefix}{made.full_name}/commit/{made.oid}",
@@ -122,8 +129,8 @@ async def _take_in(request: Request, committing: Committing, most: int) -> None:
         pending += block
         if len(pending) >= BLOCK:
             taken, pending = bytes(pending), bytearray()
-            await to_thread.run_sync(committing.feed, taken)
-    await to_thread.run_sync(committing.feed, bytes(pending))
+            await to_thread.run_sync(committing.feed, taken, limiter=commit_places(request))
+    await to_thread.run_sync(committing.feed, bytes(pending), limiter=commit_places(request))
 
 
 @router.get("/api/{family}/{namespace}/{name}/commits/{revision}")

@@ -13,7 +13,7 @@ from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, Current
 from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor
 from pytupli_registry.server.services.datasets.facts import facts_of
-from pytupli_registry.server.services.datasets.search import DatasetSearch, search_datasets
+from pytupli_registry.server.services.datasets.search import DatasetSearch, Found, search_datasets
 from pytupli_registry.server.services.datasets.statistics import UNREAD
 from pytupli_registry.server.services.listing import tags_of
 from pytupli_registry.server.services.permissions import Action
@@ -38,10 +38,8 @@ def _storable(text: str) -> str:
 
 
 Line = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
-Text = Annotated[Line | None, Query()]
-Texts = Annotated[list[Line], Query(max_length=MOST_WORDS)]
-Count = Annotated[int | None, Query(ge=0, le=LARGEST)]
-Number = Annotated[float | None, Query(allow_inf_nan=False)]
+Count = Annotated[int | None, Field(ge=0, le=LARGEST)]
+Number = Annotated[float | None, Field(allow_inf_nan=False)]
 
 
 class Spread(BaseModel):
@@ -65,6 +63,8 @@ class DatasetEntry(BaseModel):
         action_space: likewise.
         size: bytes of its files.
         returns: undiscounted returns of the episodes, from ``episodes.parquet``.
+        score: mean return, where the random policy of the benchmark has 0 and the expert 100.
+        quality: numbers by name, as ``metadata.json`` has them.
         lengths: steps of the episodes.
         terminated: share of the episodes that ended in a terminal state.
         truncated: share of the episodes that were cut off.
@@ -86,6 +86,8 @@ class DatasetEntry(BaseModel):
     total_steps: int | None
     size: int | None
     returns: Spread | None
+    score: float | None = None
+    quality: dict[str, float] | None = None
     lengths: Spread | None = None
     terminated: float | None = None
     truncated: float | None = None
@@ -110,72 +112,109 @@ class FoundDataset(DatasetEntry):
     tags: list[str]
 
 
+class Wanted(BaseModel):
+    """What is asked for; everything given must hold.
+
+    Attributes:
+        search: words that are in a name, an id, the environment or the description.
+        author: owner of the repository.
+        environment: Gymnasium's id; without a version, all versions.
+        observation: kind of the observation space, ``Box``.
+        action: kind of the action space.
+        space: kind of either space.
+        format: ``hdf5``, ``arrow`` or ``parquet``.
+        tag: tags that the repository has; ``license:mit`` is one.
+        min_return: of the mean over a dataset's episodes, as the other bounds of returns and scores.
+        min_score: on the scale from the random policy (0) to the expert (100).
+        sort: ``updated``, ``created``, ``downloads``, ``likes``, ``episodes``, ``steps``, ``size``, ``return``, ``score``.
+    """
+
+    search: Annotated[list[Line], Field(max_length=MOST_WORDS)] = []
+    author: Line | None = None
+    environment: Line | None = None
+    observation: Line | None = None
+    action: Line | None = None
+    space: Line | None = None
+    format: Line | None = None
+    tag: Annotated[list[Line], Field(max_length=MOST_WORDS)] = []
+    min_episodes: Count = None
+    max_episodes: Count = None
+    min_steps: Count = None
+    max_steps: Count = None
+    min_size: Count = None
+    max_size: Count = None
+    min_return: Number = None
+    max_return: Number = None
+    min_score: Number = None
+    max_score: Number = None
+    sort: str = "updated"
+    direction: Literal["asc", "desc"] = "desc"
+    limit: Annotated[int | None, Field(ge=1)] = None
+    cursor: str | None = None
+
+    def search_for(self) -> DatasetSearch:
+        """Return what the service looks for.
+
+        Raises:
+            BadRequest: too many words.
+        """
+        words = [word for text in self.search for word in text.split()]
+        if len(words) > MOST_WORDS:
+            raise BadRequest(f"Search for at most {MOST_WORDS} words at once.")
+        return DatasetSearch(
+            words=words,
+            author=self.author,
+            environment=self.environment,
+            observation=self.observation,
+            action=self.action,
+            space=self.space,
+            data_format=self.format,
+            tags=self.tag,
+            episodes=(self.min_episodes, self.max_episodes),
+            steps=(self.min_steps, self.max_steps),
+            size=(self.min_size, self.max_size),
+            returns=(self.min_return, self.max_return),
+            score=(self.min_score, self.max_score),
+            sort=self.sort,
+            ascending=self.direction == "asc",
+        )
+
+
 @router.get("/api/registry/datasets", response_model=list[FoundDataset])
 def search(
     request: Request,
     hub: CurrentHub,
     caller: CurrentCaller,
     base: BaseUrl,
-    search: Texts = [],  # noqa: B006 - FastAPI copies it
-    author: Text = None,
-    environment: Text = None,
-    observation: Text = None,
-    action: Text = None,
-    format: Text = None,  # noqa: A002 - the name in the query
-    tag: Texts = [],  # noqa: B006
-    min_episodes: Count = None,
-    max_episodes: Count = None,
-    min_steps: Count = None,
-    max_steps: Count = None,
-    min_return: Number = None,
-    max_return: Number = None,
-    sort: str = "updated",
-    direction: Literal["asc", "desc"] = "desc",
-    limit: Annotated[int | None, Query(ge=1)] = None,
-    cursor: str | None = None,
+    wanted: Annotated[Wanted, Query()],
 ) -> Response:
-    """Find datasets whose files the caller may read; what is asked for must all hold.
-
-    ``search`` takes words that are in a name, an id, the environment or the description; ``environment`` without
-    a version means all versions; returns are means over a dataset's episodes. Pages follow each other by ``Link``.
-    """
-    words = [word for text in search for word in text.split()]
-    if len(words) > MOST_WORDS:
-        raise BadRequest(f"Search for at most {MOST_WORDS} words at once.")
-    wanted = DatasetSearch(
-        words=words,
-        author=author,
-        environment=environment,
-        observation=observation,
-        action=action,
-        data_format=format,
-        tags=tag,
-        episodes=(min_episodes, max_episodes),
-        steps=(min_steps, max_steps),
-        returns=(min_return, max_return),
-        sort=sort,
-        ascending=direction == "asc",
-    )
+    """Find datasets whose files the caller may read. Pages follow each other by ``Link``."""
     with hub.database.read() as session:
         found, after = search_datasets(
-            session, caller, wanted, count=page_of(hub, limit), cursor=read_cursor(cursor)
+            session,
+            caller,
+            wanted.search_for(),
+            count=page_of(hub, wanted.limit),
+            cursor=read_cursor(wanted.cursor),
         )
         tags = tags_of(session, [one.repository.id for one in found])
-        entries = [
-            {
-                "id": one.repository.full_name,
-                "reference": _reference(one.repository.full_name, one.facts.path),
-                **facts_json(one.facts),
-                "private": one.repository.visibility == "private",
-                "gated": False if one.repository.gated == "no" else one.repository.gated,
-                "lastModified": date_text(one.repository.updated_at),
-                "downloads": one.repository.downloads,
-                "likes": one.repository.likes,
-                "tags": tags[one.repository.id],
-            }
-            for one in found
-        ]
+        entries = [_entry(one, tags[one.repository.id]) for one in found]
     return page_response(request, base, entries, after)
+
+
+def _entry(found: Found, tags: list[str]) -> dict[str, Any]:
+    repository = found.repository
+    return {
+        "id": repository.full_name,
+        "reference": _reference(repository.full_name, found.facts.path),
+        **facts_json(found.facts),
+        "private": repository.visibility == "private",
+        "gated": False if repository.gated == "no" else repository.gated,
+        "lastModified": date_text(repository.updated_at),
+        "downloads": repository.downloads,
+        "likes": repository.likes,
+        "tags": tags,
+    }
 
 
 @router.get("/api/registry/datasets/{namespace}/{name}", response_model=list[DatasetEntry])
@@ -206,5 +245,6 @@ def facts_json(row: DatasetFacts) -> dict[str, Any]:
         "total_steps": row.total_steps,
         "size": row.size,
         "returns": None if row.return_mean is None else returns,
+        "score": row.score,
         **{name: value for name, value in row.further.items() if name != UNREAD},
     }

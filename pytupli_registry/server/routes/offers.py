@@ -99,11 +99,11 @@ async def answer(
         ObjectNotFound, StoreUnavailable: the bytes cannot be had.
     """
     headers, file = offered.headers, offered.file
-    if method == "HEAD":
-        location = [(b"location", pinned.encode("latin-1"))] if pinned else []
-        return _Ready(200, [*headers, _length(file.size), *location])
     if _is_known(asked.get(b"if-none-match"), file.etag):
         return _Ready(304, headers)
+    if method == "HEAD":
+        location = [_header("location", pinned)] if pinned else []
+        return _Ready(200, [*headers, _length(file.size), *location])
     url = _signed_url(hub, offered)
     if url is not None:
         elsewhere = [_header("location", url), _header("x-linked-size", str(file.size)), _length(0)]
@@ -118,12 +118,12 @@ def _is_known(header: bytes | None, etag: str) -> bool:
     if header is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in header.decode("latin-1").split(",")]
-    return f'"{etag}"' in tags
+    return tags == ["*"] or f'"{etag}"' in tags
 
 
 def _wanted(asked: Mapping[bytes, bytes], file: File) -> ByteRange | None:
-    header = asked.get(b"range")
-    if header is None or asked.get(b"if-range", b'"%s"' % file.etag.encode()) != b'"%s"' % file.etag.encode():
+    header, unchanged = asked.get(b"range"), b'"%s"' % file.etag.encode("ascii")
+    if header is None or asked.get(b"if-range", unchanged) != unchanged:
         return None
     return parse_range(header.decode("latin-1"), file.size)
 

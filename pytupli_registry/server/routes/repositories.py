@@ -115,7 +115,7 @@ def move_repository(hub: CurrentHub, caller: CurrentCaller, base: BaseUrl, body:
     namespace, _, name = body.to_repo.partition("/")
     target = RepoId(body.type, namespace, check_repo_name(name))
     with hub.database.write() as session:
-        moved = repositories.move(session, caller, source, target).full_name
+        moved = repositories.move(session, hub, caller, source, target).full_name
     return {"success": True, "url": f"{base}/{body.type.prefix}{moved}"}
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
@@ -93,14 +94,18 @@ def _pinned(request: Request, hub: Hub, offered: Offer) -> str:
     """Return the URL of the same file at the commit that was found.
 
     Clients ask with HEAD first, and then for the bytes at ``location``: without it, a file that is replaced between
-    the two has another size than they were told.
+    the two has another size than they were told. Whoever calls us by another name than the public one is told
+    nothing: clients send their token to no other host than the one they know.
     """
     path = request.scope["path"]
     revision = _PATH.fullmatch(path)
     if revision is None or request.method != "HEAD":
         return ""
+    base = base_url(request, hub)
+    if hub.settings.public_url and urlsplit(base).netloc.lower() != request.headers.get("host", "").lower():
+        return ""
     before, after = path[: revision.start(4)], path[revision.end(4) :]
-    return f"{base_url(request, hub)}{before}{offered.download.commit}{after}"
+    return f"{base}{before}{offered.download.commit}{after}"
 
 
 def _look_up(request: Request, hub: Hub, wanted: Wanted) -> Offer:
@@ -151,7 +156,7 @@ class FilesFirst:
     async def _answer(self, scope: Scope, plain: tuple[str, ...]) -> Response:
         asked = dict(scope["headers"])
         version = self._hub.database.version()
-        key = (scope["path"], sha256(asked.get(b"authorization", b"")).digest())
+        key = (scope["path"], _said_who(scope))
         offered = self._offers.get(key, version)
         if offered is None or has_expired(offered.download.caller):
             wanted = _wanted(plain)
@@ -161,6 +166,12 @@ class FilesFirst:
             note_use(scope, self._hub, offered.download.caller)
         pinned = _pinned(Request(scope), self._hub, offered)
         return await answer(self._hub, scope["method"], asked, offered, pinned)
+
+
+def _said_who(scope: Scope) -> bytes:
+    """Return a digest of all credentials that were sent: with several, nobody must get the answer to one of them."""
+    said = [value for name, value in scope["headers"] if name == b"authorization"]
+    return sha256(b"\n".join(said)).digest()
 
 
 def _plain(scope: Scope) -> tuple[str, ...] | None:

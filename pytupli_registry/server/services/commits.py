@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from pytupli_registry.server.database.schema import Commit, GitBlob, Repository, now
+from pytupli_registry.server.database.schema import Commit, Repository, now
 from pytupli_registry.server.errors import BadRequest, EntryNotFound, StaleParent, Unprocessable
 from pytupli_registry.server.services.blobs import belonging
 from pytupli_registry.server.services.datasets.facts import refresh
 from pytupli_registry.server.services.datasets.guard import guarded_tree
+from pytupli_registry.server.services.git_objects import keep_pointers
 from pytupli_registry.server.services.intake import Change, SmallFile, hold_contents, keep_contents
 from pytupli_registry.server.services.refs import create_ref, lock_ref, move_ref
 from pytupli_registry.server.services.revisions import DEFAULT_BRANCH, not_found, tree_of
 from pytupli_registry.server.services.trees import change_tree, entry_at
 from pytupli_registry.server.services.webhooks import announce_refs
+from pytupli_registry.server.wire.card import first_space_card
 from pytupli_registry.server.wire.events import UpdatedRef
 from pytupli_registry.server.wire.git import EMPTY_TREE, FILE, CommitObject, TreeEntry, object_id
 from pytupli_registry.server.wire.lfs import Pointer
@@ -135,7 +137,7 @@ def apply(session: Session, hub: Hub, repository: Repository, caller: Caller, re
     head = lock_ref(session, repository.id, ref)
     if head is None:
         raise not_found(ref.removeprefix("refs/heads/"))
-    keep_contents(session, hub, dict(draft.changes))
+    keep_contents(session, hub, draft.changes, repository_id=repository.id, user_id=caller.user_id)
     hold_contents(session, repository.id, draft.changes)
     if draft.parent is not None and not head.startswith(draft.parent):
         return _replayed(session, hub, repository, caller, head, draft)
@@ -227,12 +229,17 @@ def write_commit(
 
 def commit_initial(session: Session, hub: Hub, repository: Repository, caller: Caller) -> str:
     """Make the first commit of a new repository: clients and Minari fail on one without any."""
-    content = GITATTRIBUTES.encode()
-    file = SmallFile(object_id("blob", content), content)
-    keep_contents(session, hub, {".gitattributes": file})
-    tree = change_tree(session, hub, EMPTY_TREE, {".gitattributes": TreeEntry(FILE, file.oid)})
+    contents = {".gitattributes": GITATTRIBUTES.encode()}
+    if repository.type == "space":
+        contents["README.md"] = first_space_card(repository.name, repository.sdk)
+    files = {path: SmallFile(object_id("blob", content), content) for path, content in contents.items()}
+    keep_contents(session, hub, files, repository_id=repository.id, user_id=caller.user_id)
+    entries = {path: TreeEntry(FILE, file.oid) for path, file in files.items()}
+    tree = change_tree(session, hub, EMPTY_TREE, entries)
     oid = write_commit(session, repository.id, caller, tree, (), INITIAL_TITLE)
     create_ref(session, repository.id, f"refs/heads/{DEFAULT_BRANCH}", oid)
+    if "README.md" in files:
+        refresh(session, hub, repository, None, tree)
     return oid
 
 
@@ -271,18 +278,7 @@ def _large_files(
             raise Unprocessable(f"The file {change.path!r} has {size} bytes, not {change.size}.")
         pointers[change.sha256] = Pointer(change.sha256, size)
     oids = {sha256: object_id("blob", pointer.encoded()) for sha256, pointer in pointers.items()}
-    rows = [
-        {
-            "oid": oid,
-            "size": sizes[sha256],
-            "lfs": True,
-            "sha256": sha256,
-            "content": None,
-            "touched_at": now(),
-        }
-        for sha256, oid in sorted(oids.items(), key=lambda pair: pair[1])
-    ]
-    hub.database.upsert(session, GitBlob, rows, update=("touched_at",))
+    keep_pointers(session, hub, {oid: (sha256, sizes[sha256]) for sha256, oid in oids.items()})
     return oids
 
 

@@ -107,23 +107,25 @@ def _user_code() -> str:
     return f"{letters[:HALF]}-{letters[HALF:]}"
 
 
-def pending(session: Session, user_code: str) -> DeviceLogin:
+def pending(session: Session, user_code: str, *, change: bool = False) -> DeviceLogin:
     """Return the login that waits under a code, as a person types it.
+
+    Args:
+        session: must write if the login is to be changed.
+        user_code: the code, in any case, with any signs between its letters.
+        change: lock the login until the transaction ends.
 
     Raises:
         NotFound: none does.
     """
     letters = re.sub(r"[^A-Z]", "", user_code[:40].upper())
-    login = session.scalar(
-        select(DeviceLogin)
-        .where(
-            DeviceLogin.user_code == f"{letters[:HALF]}-{letters[HALF:]}",
-            DeviceLogin.user_id.is_(None),
-            DeviceLogin.denied.is_(False),
-            DeviceLogin.expires_at > now(),
-        )
-        .with_for_update()
+    waiting = select(DeviceLogin).where(
+        DeviceLogin.user_code == f"{letters[:HALF]}-{letters[HALF:]}",
+        DeviceLogin.user_id.is_(None),
+        DeviceLogin.denied.is_(False),
+        DeviceLogin.expires_at > now(),
     )
+    login = session.scalar(waiting.with_for_update() if change else waiting)
     if login is None:
         raise NotFound(
             "No login waits under this code. It may have expired: begin anew, and check the letters."
@@ -139,7 +141,7 @@ def answer(session: Session, caller: Caller, user_code: str, *, allow: bool) -> 
         NotAuthenticated, Forbidden: nobody is logged in, or somebody who may only read.
     """
     user_id = caller.writer()
-    login = pending(session, user_code)
+    login = pending(session, user_code, change=True)
     if allow:
         login.user_id = user_id
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from pytupli_registry.server.database.schema import GitBlob, now
 from pytupli_registry.server.errors import Conflict
 from pytupli_registry.server.services.blobs import belonging, publish
+from pytupli_registry.server.services.git_objects import keep_files, keep_stored_file
 from pytupli_registry.server.wire.git import blob_hasher
 from pytupli_registry.server.wire.lfs import Pointer
 from pytupli_registry.server.wire.operations import DeletePath, Operation, PutFile, PutLargeFile
@@ -100,7 +101,13 @@ class Intake:
 
     def _flush(self) -> None:
         with self._hub.database.write() as session:
-            keep_contents(session, self._hub, self.changes)
+            keep_contents(
+                session,
+                self._hub,
+                self.changes,
+                repository_id=self._repository_id,
+                user_id=self._user_id,
+            )
         for path, change in self.changes.items():
             if isinstance(change, SmallFile):
                 self.changes[path] = SmallFile(change.oid)
@@ -113,19 +120,28 @@ class Intake:
                 sha256 = publish(
                     session, self._hub, staged, repository_id=self._repository_id, user_id=self._user_id
                 )
-                row = _row(oid, len(content), sha256=sha256)
-                self._hub.database.upsert(session, GitBlob, [row], update=("touched_at",))
+                keep_stored_file(session, self._hub, oid, content, sha256)
 
 
-def keep_contents(session: Session, hub: Hub, changes: dict[str, Change]) -> None:
-    """Write the contents that are still in memory to the database."""
-    rows = {
-        change.oid: _row(change.oid, len(change.content), content=change.content)
+def keep_contents(
+    session: Session,
+    hub: Hub,
+    changes: Mapping[str, Change],
+    *,
+    repository_id: int,
+    user_id: int | None,
+) -> None:
+    """Write the contents that are still in memory to the database.
+
+    Raises:
+        Unprocessable: other people's file has the same SHA-1 as one of them.
+    """
+    files = {
+        change.oid: change.content
         for change in changes.values()
         if isinstance(change, SmallFile) and change.content is not None
     }
-    # Sorted, so that two commits with the same files lock the rows in the same order.
-    hub.database.upsert(session, GitBlob, [rows[oid] for oid in sorted(rows)], update=("touched_at",))
+    keep_files(session, hub, files, repository_id=repository_id, user_id=user_id)
 
 
 def hold_contents(session: Session, repository_id: int, changes: Mapping[str, Change]) -> None:
@@ -147,7 +163,3 @@ def hold_contents(session: Session, repository_id: int, changes: Mapping[str, Ch
         stored.update(row.sha256 for row in held if row.sha256 is not None)
     if kept or len(belonging(session, repository_id, stored)) < len(stored):
         raise Conflict("The commit took so long that its first files were removed again. Send it once more.")
-
-
-def _row(oid: str, size: int, *, content: bytes | None = None, sha256: str | None = None) -> dict[str, Any]:
-    return {"oid": oid, "size": size, "lfs": False, "sha256": sha256, "content": content, "touched_at": now()}

@@ -27,6 +27,7 @@ MOST_COMPARISONS = 2_000_000  # some seconds
 NONE = -1
 WILD = frozenset("*?[")
 TEXT_CONTROLS = b"\t\n\r\f\b\x1b"
+NOT_BINARY = bytes(byte for byte in range(256) if byte >= 32 or byte in TEXT_CONTROLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _is_large(candidate: Candidate, names: _LargeNames) -> bool:
 
 
 def _is_binary(sample: bytes) -> bool:
-    return any(byte < 32 and byte not in TEXT_CONTROLS for byte in sample)
+    return bool(sample.translate(None, delete=NOT_BINARY))
 
 
 def _large_patterns(attributes: str) -> _LargeNames:
@@ -108,7 +109,14 @@ def _large_patterns(attributes: str) -> _LargeNames:
     # Many repositories name thousands of files one by one.
     wild = [pattern for pattern in patterns if WILD.intersection(pattern)]
     _check_patterns(wild)
-    return _LargeNames(frozenset(patterns).difference(wild), [_Pattern.of(pattern) for pattern in wild])
+    # Nearly all of them are of the form *.bin.
+    suffixes = tuple(pattern[1:] for pattern in wild if _is_suffix(pattern))
+    others = [_Pattern.of(pattern) for pattern in wild if not _is_suffix(pattern)]
+    return _LargeNames(frozenset(patterns).difference(wild), suffixes, others)
+
+
+def _is_suffix(pattern: str) -> bool:
+    return pattern.startswith("*") and not WILD.union("/!").intersection(pattern[1:])
 
 
 def _check_patterns(patterns: Sequence[str]) -> None:
@@ -148,10 +156,12 @@ class _LargeNames:
     """What ``.gitattributes`` says of large files."""
 
     literal: frozenset[str]
+    suffixes: tuple[str, ...]
     patterns: Sequence[_Pattern]
 
     def match(self, path: str) -> bool:
-        if path in self.literal or path.rpartition("/")[2] in self.literal:
+        name = path.rpartition("/")[2]
+        if path in self.literal or name in self.literal or name.endswith(self.suffixes):
             return True
         return any(pattern.match(path) for pattern in self.patterns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pytupli_registry.server.database.schema import Commit, Discussion, Discussi
 from pytupli_registry.server.errors import Conflict
 from pytupli_registry.server.services.commits import commit_tree
 from pytupli_registry.server.services.datasets.guard import guarded_tree
+from pytupli_registry.server.services.datasets.snapshot import Snapshot
 from pytupli_registry.server.services.discussions import (
     LONGEST_TITLE,
     OPEN,
@@ -22,12 +24,14 @@ from pytupli_registry.server.services.discussions import (
     start,
     tell,
 )
+from pytupli_registry.server.services.intake import SmallFile, keep_contents
 from pytupli_registry.server.services.merging import FileChange, changed_files, conflicts, result_of
 from pytupli_registry.server.services.participation import Participant
 from pytupli_registry.server.services.refs import create_ref, lock_ref
 from pytupli_registry.server.services.revisions import branch_ref, not_found, tree_of
 from pytupli_registry.server.services.trees import change_tree
-from pytupli_registry.server.wire.git import EMPTY_TREE
+from pytupli_registry.server.wire.git import EMPTY_TREE, FILE, TreeEntry, object_id
+from pytupli_registry.server.wire.minari import NAMESPACE_FILE, NAMESPACE_LIMIT, reconcile_namespaces
 
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
@@ -56,12 +60,14 @@ class Proposal:
         our_tree: what the branch that it wants to change is now.
         changes: the files it changes, by path.
         conflicts: those that were changed there too, in another way.
+        namespace: Minari's list of datasets as both sides would have it, if both have changed it.
     """
 
     base_tree: str
     our_tree: str
     changes: dict[str, FileChange]
     conflicts: list[str]
+    namespace: bytes | None = None
 
 
 def ref_of(number: int) -> str:
@@ -179,7 +185,19 @@ def proposal_of(session: Session, hub: Hub, discussion: Discussion) -> Proposal:
     if head is None:
         return Proposal(base_tree, base_tree, changes, [])
     our_tree = _tree(session, repository_id, head)
-    return Proposal(base_tree, our_tree, changes, conflicts(session, hub, base_tree, our_tree, changes))
+    found = conflicts(session, hub, base_tree, our_tree, changes)
+    namespace = None
+    if NAMESPACE_FILE in found:
+        namespace = _reconciled(Snapshot(session, hub, tree) for tree in (base_tree, our_tree, proposed))
+    if namespace is not None:
+        found.remove(NAMESPACE_FILE)
+    return Proposal(base_tree, our_tree, changes, found, namespace)
+
+
+def _reconciled(sides: Iterable[Snapshot]) -> bytes | None:
+    """Return the namespace file with what both sides did; every upload of a dataset changes it."""
+    base, ours, theirs = (side.read(NAMESPACE_FILE, NAMESPACE_LIMIT) for side in sides)
+    return None if ours is None or theirs is None else reconcile_namespaces(base, ours, theirs)
 
 
 def _tree(session: Session, repository_id: int, commit_oid: str | None) -> str:
@@ -221,7 +239,7 @@ def merge(
     _check_conflicts(discussion, proposal.conflicts)
     if text.strip():
         Participant(session, repository, discussion, caller).comment(text)
-    merged = change_tree(session, hub, proposal.our_tree, result_of(proposal.changes))
+    merged = change_tree(session, hub, proposal.our_tree, _entries(session, hub, repository.id, proposal))
     tree = guarded_tree(session, hub, repository, proposal.our_tree, merged)
     title = f"{discussion.title} (#{number})"
     message = _message(session, discussion, caller)
@@ -230,6 +248,17 @@ def merge(
     add_event(session, discussion, caller, "status-change", {"status": "merged"})
     tell(session, repository, discussion, "update")
     return discussion
+
+
+def _entries(
+    session: Session, hub: Hub, repository_id: int, proposal: Proposal
+) -> dict[str, TreeEntry | None]:
+    entries = result_of(proposal.changes)
+    if proposal.namespace is not None:
+        file = SmallFile(object_id("blob", proposal.namespace), proposal.namespace)
+        keep_contents(session, hub, {NAMESPACE_FILE: file}, repository_id=repository_id, user_id=None)
+        entries[NAMESPACE_FILE] = TreeEntry(FILE, file.oid)
+    return entries
 
 
 def _check_mergeable(discussion: Discussion, proposed: str | None) -> None:

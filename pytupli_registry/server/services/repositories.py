@@ -23,6 +23,7 @@ from pytupli_registry.server.errors import (
 from pytupli_registry.server.services import access_requests, organizations
 from pytupli_registry.server.services.accounts import find_account
 from pytupli_registry.server.services.commits import commit_initial
+from pytupli_registry.server.services.datasets.addresses import check_unused, keep_addresses
 from pytupli_registry.server.services.permissions import (
     MAY_CREATE,
     PASSES_GATES,
@@ -84,7 +85,8 @@ def find(session: Session, caller: Caller, repo_id: RepoId, action: Action) -> R
         GatedRepo: its files are given on request.
     """
     repository = lookup(session, repo_id)
-    if repository is None:
+    # What may not be seen is looked for as long as what does not exist: answers take the same time.
+    if repository is None or not allows(caller, ownership_of(repository), Action.SEE):
         raise _moved_or_missing(session, caller, repo_id)
     check(session, caller, repository, action)
     return repository
@@ -187,13 +189,14 @@ def create(
 
     Raises:
         BadRequest: a name that breaks the rules.
-        Conflict: there is one of that name already.
+        Conflict: there is one of that name already, or Minari's ids still use the name.
         NotAuthenticated, Forbidden, NotFound: as :func:`namespace_for`.
     """
     owner = namespace_for(session, caller, repo_id.namespace)
     name = check_repo_name(repo_id.name)
     if lookup(session, repo_id) is not None:
         raise Conflict(f"You already created this {repo_id.type} repo: {repo_id}")
+    check_unused(session, hub, repo_id)
     _forget_redirects(session, repo_id)
     repository = Repository(
         type=repo_id.type.value,
@@ -243,12 +246,12 @@ def delete_repository(session: Session, caller: Caller, repo_id: RepoId) -> Repo
     return repository
 
 
-def move(session: Session, caller: Caller, source: RepoId, target: RepoId) -> Repository:
+def move(session: Session, hub: Hub, caller: Caller, source: RepoId, target: RepoId) -> Repository:
     """Give a repository another name or owner; the old name leads to it from now on.
 
     Raises:
         RepoNotFound, NotAuthenticated, Forbidden: as :func:`find`, and as :func:`namespace_for` for the target.
-        Conflict: there is one of the new name.
+        Conflict: there is one of the new name, or one where Minari's ids would lead.
         BadRequest: a name that breaks the rules.
     """
     repository = find(session, caller, source, Action.ADMINISTER)
@@ -257,6 +260,8 @@ def move(session: Session, caller: Caller, source: RepoId, target: RepoId) -> Re
     there = lookup(session, target)
     if there is not None and there.id != repository.id:
         raise Conflict(f"A {target.type} repository called {target} already exists")
+    check_unused(session, hub, target, besides=repository.id)
+    keep_addresses(session, hub, repository, target)
     announce_move(session, repository, f"{owner.name}/{target.name}", owner.id)
     old_namespace = repository.owner.name
     _forget_redirects(session, target)

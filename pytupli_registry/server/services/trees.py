@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.prepared import Prepared, PreparedForMany
-from pytupli_registry.server.database.schema import Tree, now
+from pytupli_registry.server.database.schema import Tree
 from pytupli_registry.server.errors import Unprocessable
+from pytupli_registry.server.services.git_objects import keep_trees
 from pytupli_registry.server.wire.git import (
     DIRECTORY,
     EMPTY_TREE,
@@ -178,16 +179,11 @@ def change_tree(
     may be deleted and filled anew at the same time. What is at a path of ``replaced`` goes before its change.
 
     Raises:
-        Unprocessable: a file would have to be a folder at the same time.
+        Unprocessable: a file would have to be a folder at the same time, or a folder has too many entries.
     """
     writing = _Writing(session, hub, {})
     oid = writing.tree(tree_oid, _nested(changes, replaced).below, "")
-    hub.database.upsert(
-        session,
-        Tree,
-        [{"oid": oid, "raw": raw, "touched_at": now()} for oid, raw in sorted(writing.written.items())],
-        update=("touched_at",),
-    )
+    keep_trees(session, hub, writing.written)
     return oid
 
 

@@ -1,8 +1,6 @@
 """Sending webhooks: in the background, to checked addresses, a bounded number of times.
 
-Several processes may deliver at the same time: each takes deliveries by moving their due time past the longest
-that one attempt may take, so what a killed process took comes up again. Receivers may see an event twice, never
-none of it while they answer.
+Receivers may see an event twice, never none of it while they answer.
 """
 
 from __future__ import annotations
@@ -14,45 +12,26 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 import h11
 import structlog
-from sqlalchemy import delete, select, update
 
-from pytupli_registry.server.database.schema import Webhook, WebhookDelivery, now
+from pytupli_registry.server.database.schema import now
 from pytupli_registry.server.errors import BadRequest, HubError
+from pytupli_registry.server.services.webhook_queue import PACE, Pace, Sending, settle, take
 from pytupli_registry.server.wire.webhooks import Target, check_target, is_public
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pytupli_registry.server.services.hub import Hub
 
 __all__ = ["PACE", "Pace", "deliver_due", "delivering"]
 
-AT_ONCE = 16
 LONGEST_HEAD = 16_384
 BLOCK = 4096
 LATER = (408, 425, 429)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How patiently webhooks are sent.
-
-    Attributes:
-        look_s: seconds between two looks for what is due.
-        timeout_s: seconds that one attempt may take in all.
-        delays_s: seconds to wait after each failed attempt; after one more failure the event is given up.
-    """
-
-    look_s: float = 1.0
-    timeout_s: float = 10.0
-    delays_s: tuple[float, ...] = (10, 60, 600, 3600)
-
-
-PACE = Pace()
 
 
 class _RefusedError(Exception):
@@ -61,17 +40,6 @@ class _RefusedError(Exception):
     def __init__(self, message: str, *, final: bool = False) -> None:
         super().__init__(message)
         self.final = final
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """One attempt of one delivery."""
-
-    id: int
-    attempts: int
-    url: str
-    secret: str | None
-    payload: dict[str, Any] = field(repr=False)
 
 
 @asynccontextmanager
@@ -88,13 +56,14 @@ async def delivering(hub: Hub, pace: Pace = PACE) -> AsyncIterator[None]:
 
 async def _deliver_forever(hub: Hub, pace: Pace) -> None:
     log = structlog.get_logger("webhooks")
-    while True:
-        try:
-            if not await deliver_due(hub, pace):
+    async with _UnderWay(hub, pace) as under_way:
+        while True:
+            try:
+                if not await under_way.begin():
+                    await under_way.wait()
+            except HubError as error:  # the database is away: it will come back
+                log.warning("webhooks_wait", reason=error.message)
                 await asyncio.sleep(pace.look_s)
-        except HubError as error:  # the database is away: it will come back
-            log.warning("webhooks_wait", reason=error.message)
-            await asyncio.sleep(pace.look_s)
 
 
 async def deliver_due(hub: Hub, pace: Pace = PACE) -> int:
@@ -103,55 +72,57 @@ async def deliver_due(hub: Hub, pace: Pace = PACE) -> int:
     Raises:
         Unavailable: the database does not answer.
     """
-    taken = await asyncio.to_thread(_take, hub, pace)
-    outcomes = await asyncio.gather(
-        *(_attempt(hub, sending, pace) for sending in taken), return_exceptions=True
-    )
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):  # a defect of ours must not end all deliveries
-            structlog.get_logger("webhooks").error("webhook_defect", exc_info=outcome)
-    return len(taken)
+    began, tried = now(), 0
+    async with _UnderWay(hub, pace) as under_way:
+        while True:
+            tried += await under_way.begin(began)
+            if not under_way.tasks:
+                return tried
+            await under_way.wait()
 
 
-def _take(hub: Hub, pace: Pace) -> list[_Sending]:
-    due = (
-        select(WebhookDelivery.id)
-        .where(WebhookDelivery.due_at <= now())
-        .order_by(WebhookDelivery.due_at, WebhookDelivery.id)
-        .limit(AT_ONCE)
-    )
-    with hub.database.read() as session:
-        if session.scalar(due.limit(1)) is None:
-            return []
-    taken_until = now() + timedelta(seconds=2 * pace.timeout_s)
-    with hub.database.write() as session:
-        ids = session.scalars(due.with_for_update(skip_locked=True)).all()
-        session.execute(
-            delete(WebhookDelivery).where(
-                WebhookDelivery.id.in_(ids), WebhookDelivery.attempts > len(pace.delays_s)
-            )
+class _UnderWay:
+    """What is being sent; on leaving the context, all of it is given up.
+
+    Attributes:
+        tasks: each attempt, and of what.
+    """
+
+    def __init__(self, hub: Hub, pace: Pace) -> None:
+        self._hub = hub
+        self._pace = pace
+        self.tasks: dict[asyncio.Task[None], Sending] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def begin(self, before: datetime | None = None) -> int:
+        """Begin with what is due and has its turn, and return how many deliveries that are."""
+        taken = await asyncio.to_thread(take, self._hub, self._pace, list(self.tasks.values()), before)
+        for sending in taken:
+            self.tasks[asyncio.create_task(_attempt(self._hub, sending, self._pace))] = sending
+        return len(taken)
+
+    async def wait(self) -> None:
+        """Wait until one has ended, or until it is time to look again."""
+        if not self.tasks:
+            await asyncio.sleep(self._pace.look_s)
+            return
+        ended, _ = await asyncio.wait(
+            self.tasks, timeout=self._pace.look_s, return_when=asyncio.FIRST_COMPLETED
         )
-        session.execute(
-            update(WebhookDelivery)
-            .where(WebhookDelivery.id.in_(ids))
-            .values(due_at=taken_until, attempts=WebhookDelivery.attempts + 1)
-        )
-        rows = session.execute(
-            select(
-                WebhookDelivery.id,
-                WebhookDelivery.attempts,
-                Webhook.url,
-                Webhook.secret,
-                WebhookDelivery.payload,
-            )
-            .join(Webhook, Webhook.id == WebhookDelivery.webhook_id)
-            .where(WebhookDelivery.id.in_(ids))
-            .order_by(WebhookDelivery.id)
-        )
-        return [_Sending(*row) for row in rows]
+        for task in ended:
+            del self.tasks[task]
+            if (defect := task.exception()) is not None:  # a defect of ours must not end all deliveries
+                structlog.get_logger("webhooks").error("webhook_defect", exc_info=defect)
 
 
-async def _attempt(hub: Hub, sending: _Sending, pace: Pace) -> None:
+async def _attempt(hub: Hub, sending: Sending, pace: Pace) -> None:
     log = structlog.get_logger("webhooks").bind(delivery=sending.id, attempt=sending.attempts)
     try:
         async with asyncio.timeout(pace.timeout_s):
@@ -162,26 +133,13 @@ async def _attempt(hub: Hub, sending: _Sending, pace: Pace) -> None:
             None if final or sending.attempts > len(pace.delays_s) else pace.delays_s[sending.attempts - 1]
         )
         log.warning("webhook_failed", reason=str(error) or type(error).__name__, again_in_s=delay)
-        await asyncio.to_thread(_settle, hub, sending.id, delay)
+        await asyncio.to_thread(settle, hub, sending.id, delay)
     else:
         log.info("webhook_delivered", status=status)
-        await asyncio.to_thread(_settle, hub, sending.id, None)
+        await asyncio.to_thread(settle, hub, sending.id, None)
 
 
-def _settle(hub: Hub, delivery_id: int, delay: float | None) -> None:
-    """Forget a delivery, or have it tried again later."""
-    with hub.database.write() as session:
-        if delay is None:
-            session.execute(delete(WebhookDelivery).where(WebhookDelivery.id == delivery_id))
-        else:
-            session.execute(
-                update(WebhookDelivery)
-                .where(WebhookDelivery.id == delivery_id)
-                .values(due_at=now() + timedelta(seconds=delay))
-            )
-
-
-async def _send(sending: _Sending, hosts: tuple[str, ...]) -> int:
+async def _send(sending: Sending, hosts: tuple[str, ...]) -> int:
     """Send one delivery and return the status of the answer, which was 2xx."""
     try:
         target = check_target(sending.url, hosts)
@@ -213,7 +171,7 @@ async def _resolved(target: Target) -> str:
 
 
 async def _exchange(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Target, sending: _Sending
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Target, sending: Sending
 ) -> int:
     body = json.dumps(sending.payload).encode()
     headers = [

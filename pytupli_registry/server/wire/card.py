@@ -6,6 +6,7 @@ huggingface_hub's own tests match them.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 from pytupli_registry.server.wire.front_matter import FrontMatterError, load_yaml, yaml_block
 from pytupli_registry.server.wire.licenses import COLORS, LICENSES, SDKS, SIZE_CATEGORIES, TASK_CATEGORIES
 
-__all__ = ["LONGEST_TAG", "Card", "card_tags", "plain_lines", "read_card"]
+__all__ = ["LONGEST_TAG", "Card", "card_tags", "first_space_card", "plain_lines", "read_card"]
 
 LONGEST_TAG = 255
 _MOST_TAGS = 1000
@@ -58,6 +59,12 @@ class Card:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def first_space_card(name: str, sdk: str | None) -> bytes:
+    """Return the ``README.md`` that a new space begins with, as on huggingface.co."""
+    kind = f"sdk: {sdk}\n" if sdk in SDKS else ""
+    return f"---\ntitle: {json.dumps(name)}\n{kind}pinned: false\n---\n".encode()
 
 
 def read_card(text: str, repo_type: str) -> Card:

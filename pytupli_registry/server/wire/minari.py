@@ -29,11 +29,13 @@ __all__ = [
     "merge_namespace",
     "metadata_path",
     "metadata_problems",
+    "reconcile_namespaces",
 ]
 
 NAMESPACE_FILE = "namespace_metadata.json"
 NAMESPACE_LIMIT = 1 << 20
 METADATA_LIMIT = 16 << 20  # bytes; every listing fetches it
+_ABSENT = object()
 _DATA = "data"
 _METADATA = "metadata.json"
 _LONGEST_ID = 512
@@ -243,6 +245,37 @@ def merge_namespace(
         return new
     if old is not None and result == before.content:
         return old
+    return json.dumps(result, indent=2).encode() + b"\n"
+
+
+def reconcile_namespaces(base: bytes | None, ours: bytes, theirs: bytes) -> bytes | None:
+    """Return the namespace file with what both sides did to it, or None where they contradict each other.
+
+    Names that either side added to a list, or took from it, are in the result, or not; of everything else only one
+    side may have changed a key, unless both say the same.
+
+    Args:
+        base: what both began with, if there was a file.
+        ours: the file on the branch.
+        theirs: the file that is to be merged.
+    """
+    try:
+        sides = [NamespaceFile.read(text) for text in (b"{}" if base is None else base, ours, theirs)]
+    except NamespaceError:
+        return None
+    before, one, other = (side.content for side in sides)
+    result: dict[str, Any] = {}
+    for key in {**one, **other}:
+        if key in ("datasets", "namespaces"):
+            was, here, there = (set(side.get(key, ())) for side in (before, one, other))
+            result[key] = sorted((here | there) - (was - here) - (was - there))
+            continue
+        base_value, our_value, their_value = (side.get(key, _ABSENT) for side in (before, one, other))
+        if base_value not in (our_value, their_value) and our_value != their_value:
+            return None
+        kept = their_value if our_value == base_value else our_value
+        if kept is not _ABSENT:
+            result[key] = kept
     return json.dumps(result, indent=2).encode() + b"\n"
 
 

@@ -161,7 +161,7 @@ def check_path(path: str) -> str:
     """Return ``path`` if a file may lie there: relative, normal, and safe to write by every client.
 
     Backslashes are letters to git and to the Hub, whose clients refuse themselves to climb with them; a path
-    that begins by climbing is refused.
+    that begins by climbing is refused, and so is a component that Windows takes for the beginning of a path.
 
     Raises:
         Unprocessable: the rule that it breaks.
@@ -177,8 +177,6 @@ def _problem_of_path(path: str) -> str | None:
         return f"it must have 1 to {_LONGEST_PATH} bytes"
     if path.startswith("..\\"):
         return "it may not begin with '..\\'"
-    if _DRIVE.match(path):
-        return "it may not begin with a drive letter"
     parts = path.split("/")
     if len(parts) > _DEEPEST:
         return f"it has more than {_DEEPEST} levels"
@@ -192,6 +190,8 @@ def _problem_of_path(path: str) -> str | None:
 def _problem_of_part(part: str) -> str | None:
     if part in ("", ".", ".."):
         return "it must be relative and may not have empty, '.' or '..' components"
+    if part.startswith("\\") or _DRIVE.match(part):  # on Windows, joined to any folder it lies outside of it
+        return "a component may not begin with '\\' or a drive letter"
     if part.lower() == ".git":
         return "'.git' may not be a component"
     if len(part.encode("utf-8", "replace")) > _LONGEST_PART:

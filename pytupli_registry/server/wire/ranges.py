@@ -9,7 +9,7 @@ from pytupli_registry.server.errors import RangeNotSatisfiable
 
 __all__ = ["ByteRange", "parse_range"]
 
-_RANGE = re.compile(r"bytes=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*")
+_RANGE = re.compile(r"([0-9]{0,4000})-([0-9]{0,4000})")  # int() takes no more than 4300 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
     Raises:
         RangeNotSatisfiable: it begins behind the end of the file.
     """
-    found = _RANGE.fullmatch(header) if header else None
+    found = _only_range(header) if header else None
     if found is None or not (found[1] or found[2]):
         return None
     if found[1]:
@@ -49,6 +49,15 @@ def parse_range(header: str | None, size: int) -> ByteRange | None:
             return None
     else:
         start, end = max(size - int(found[2]), 0), size
+        if size == 0 and int(found[2]):
+            return None  # the last bytes of nothing are nothing: that is all of it
     if start >= size or end <= start:
         raise RangeNotSatisfiable(size)
     return ByteRange(start, end, size)
+
+
+def _only_range(header: str) -> re.Match[str] | None:
+    """Return the one range of a list that may have empty members, as all lists in headers."""
+    unit, _, listed = header.partition("=")
+    ranges = [stripped for part in listed.split(",") if (stripped := part.strip(" \t"))]
+    return _RANGE.fullmatch(ranges[0]) if unit.lower() == "bytes" and len(ranges) == 1 else None

@@ -10,7 +10,7 @@ from typing import Any
 from pytupli_registry.server.wire.json_text import JsonTextError, cleaned, read_object
 from pytupli_registry.server.wire.spaces import describe_space, space_kind
 
-__all__ = ["Summary", "benchmark_summary", "summarize"]
+__all__ = ["Summary", "benchmark_summary", "normalised", "summarize"]
 
 _LARGEST_COUNT = 1 << 53
 _LONG = 4000
@@ -135,12 +135,23 @@ def _number(value: object) -> float | None:
 def _further(metadata: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: _texts(metadata[name]) for name in _TEXTS if metadata.get(name)}
     found |= {name: number for name in _SCORES if (number := _number(metadata.get(name))) is not None}
+    found["quality"] = _numbers(metadata.get("quality"))
     description = cleaned(metadata.get("description"), _LONG)
     if description:
         found["description"] = description
     if isinstance(metadata.get("jpeg_encoding"), bool):
         found["jpeg_encoding"] = metadata["jpeg_encoding"]
-    return {name: value for name, value in found.items() if value not in (None, [])}
+    return {name: value for name, value in found.items() if value not in (None, [], {})}
+
+
+def _numbers(value: object) -> dict[str, float]:
+    """Return the numbers of an object by name, nothing if it is none."""
+    named = list(value.items())[:_MOST] if isinstance(value, dict) else []
+    return {
+        name: number
+        for key, inner in named
+        if (name := cleaned(key, _SHORT)) and (number := _number(inner)) is not None
+    }
 
 
 def _texts(value: object) -> str | list[str] | None:
@@ -166,5 +177,20 @@ def benchmark_summary(content: bytes) -> dict[str, Any]:
     if isinstance(environment, dict):
         texts["environment_id"] = cleaned(environment.get("id"), _SHORT)
     tags = benchmark.get("tags")
+    scores = benchmark.get("reference_scores")
+    means = (
+        {name: said.get("mean") for name, said in scores.items() if isinstance(said, dict)}
+        if isinstance(scores, dict)
+        else None
+    )
     found: dict[str, Any] = {name: text for name, text in texts.items() if text}
-    return found | ({"tags": _texts(tags)} if isinstance(tags, list) and tags else {})
+    found |= {"tags": _texts(tags)} if isinstance(tags, list) and tags else {}
+    return found | ({"reference_scores": numbers} if (numbers := _numbers(means)) else {})
+
+
+def normalised(value: float | None, random: float | None, expert: float | None) -> float | None:
+    """Return a mean return on the scale from the random policy (0) to the expert (100); None where it has none."""
+    if value is None or random is None or expert is None or random == expert:
+        return None
+    score = 100 * (value - random) / (expert - random)
+    return score if -_LARGEST_COUNT < score < _LARGEST_COUNT else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,8 @@ def _metadata_size(leaves: Sequence[Leaf], attributes: Sequence[Mapping[str, Any
         "block_size": 512,
         "libver": ("earliest", "v110"),
     }
-    with h5py.File("sample", "w", meta_block_size=1, **options) as file:
+    # The library knows files in memory by their names, those of other threads too.
+    with h5py.File(uuid.uuid4().hex, "w", meta_block_size=1, **options) as file:
         _add_groups(file, 0, np.ones(len(longest), dtype=np.int64), leaves, longest)
         for leaf in single:
             _add_column(file, 0, np.ones(len(longest), dtype=np.int64), leaf)

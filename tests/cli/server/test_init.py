@@ -157,7 +157,7 @@ def test_commands_want_a_hub_of_this_version(tmp_path: Path):
 
 def test_migrations_that_wait_keep_a_server_from_starting(tmp_path: Path):
     run("init", tmp_path / "hub", *ARGUMENTS)
-    assert "is at 0001" in run("migrate", tmp_path / "hub").stdout
+    assert "is at 0002" in run("migrate", tmp_path / "hub").stdout
     database = Database(Settings.load(tmp_path / "hub").database_url, connections=1)
     with migrating(database) as connection:
         tables = [

@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import warnings
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from hub import OWNER, RELEASE, client, new_name
+from huggingface_hub.utils import HfHubHTTPError
 from packaging.version import Version
 
 BIN = Path(sys.executable).parent
@@ -28,14 +31,14 @@ def environment(tmp_path):
 
 
 @pytest.fixture
-def run(environment, tmp_path):
-    """Runs a command with the owner's token in the environment; fails with what it printed."""
+def program(environment, tmp_path):
+    """Runs a command in a process of its own; fails with what it printed."""
 
-    def execute(*words, fails=False, token=OWNER.token, program=None):
-        program = program or ("hf" if (BIN / "hf").exists() else "huggingface-cli")
+    def execute(*words, fails=False, token=OWNER.token):
+        name = "hf" if (BIN / "hf").exists() else "huggingface-cli"
         surroundings = {**environment, **({"HF_TOKEN": token} if token else {})}
         done = subprocess.run(
-            [str(BIN / program), *map(str, words)],
+            [str(BIN / name), *map(str, words)],
             env=surroundings,
             cwd=tmp_path,
             capture_output=True,
@@ -51,6 +54,33 @@ def run(environment, tmp_path):
 
 
 @pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs a command as `program` does, but in this process, whose user is the owner: starting one takes longer."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def execute(*words, fails=False):
+        monkeypatch.setattr(sys, "argv", ["hf", *map(str, words)])
+        capfd.readouterr()
+        status = 0
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                entry_point()()
+            except SystemExit as end:
+                status = end.code or 0
+        said = "".join(capfd.readouterr())
+        assert (status != 0) is fails, said
+        return said
+
+    return execute
+
+
+def entry_point():
+    found = entry_points(group="console_scripts")
+    return next(one for name in ("hf", "huggingface-cli") for one in found.select(name=name)).load()
+
+
+@pytest.fixture
 def folder(tmp_path):
     place = tmp_path / "folder"
     (place / "sub").mkdir(parents=True)
@@ -63,28 +93,29 @@ def login_words():
     return ("auth", "login") if Version("0.34") <= RELEASE else ("login",)
 
 
-def test_login_whoami_logout(run, environment):
-    run(*login_words(), "--token", OWNER.token, token=None)
+def test_login_whoami_logout(program, environment):
+    program(*login_words(), "--token", OWNER.token, token=None)
     assert (Path(environment["HF_HOME"]) / "token").read_text() == OWNER.token
     whoami = ("auth", "whoami") if Version("0.34") <= RELEASE else ("whoami",)
-    assert OWNER.name in run(*whoami, token=None)
+    assert OWNER.name in program(*whoami, token=None)
     logout = ("auth", "logout") if Version("0.34") <= RELEASE else ("logout",)
-    run(*logout, token=None)
+    program(*logout, token=None)
     assert not (Path(environment["HF_HOME"]) / "token").exists()
 
 
-def test_login_with_a_bad_token(run):
-    surroundings = login_words()
+def test_login_with_a_bad_token(program):
     try:
-        said = run(*surroundings, "--token", "hf_" + "x" * 34, token=None, fails=True)
+        said = program(*login_words(), "--token", "hf_" + "x" * 34, token=None, fails=True)
     except AssertionError as error:  # older clients end with a traceback
         said = str(error)
     assert "nvalid" in said
 
 
-def test_upload_makes_the_repository(run, folder, api, files_of):
+def test_upload_makes_the_repository(program, folder, api, files_of):
     repo = f"{OWNER.name}/{new_name('cli')}"
-    said = run("upload", repo, folder, ".", "--repo-type", "dataset", "--commit-message", "From the shell")
+    said = program(
+        "upload", repo, folder, ".", "--repo-type", "dataset", "--commit-message", "From the shell"
+    )
     assert repo in said
     assert files_of(repo) == [".gitattributes", "a.txt", "sub/b.bin"]
     assert api.list_repo_commits(repo, repo_type="dataset")[0].title == "From the shell"
@@ -129,7 +160,7 @@ def test_download_of_the_missing(run):
 def run_any(run, *words):
     try:
         return run(*words, fails=True)
-    except AssertionError as error:  # older clients end with a traceback
+    except HfHubHTTPError as error:  # older clients end with a traceback
         return str(error)
 
 
@@ -191,6 +222,8 @@ def test_listings(run, repo, commit):
     assert (found["id"], found["private"]) == (repo, False)
     assert "sub/b.bin" in run("datasets", "ls", repo, "-R")
     assert repo in run("repos", "ls", "--limit", "10000", "--json")
+    for family in ("models", "spaces"):
+        assert repo not in run(family, "ls", "--author", OWNER.name, "--limit", "3", "--json")
 
 
 @client(">=1", "discussions in the command line are newer")
@@ -202,6 +235,29 @@ def test_discussions(run, repo, api):
     run("discussions", "close", repo, "1", "-y", "--repo-type", "dataset")
     assert api.get_discussion_details(repo, 1, repo_type="dataset").status == "closed"
     assert "A change" in run("discussions", "info", repo, "2", "--repo-type", "dataset")
+    run("discussions", "rename", repo, "1", "Another question", "--repo-type", "dataset")
+    run("discussions", "reopen", repo, "1", "-y", "--repo-type", "dataset")
+    found = api.get_discussion_details(repo, 1, repo_type="dataset")
+    assert (found.title, found.status) == ("Another question", "open")
+
+
+@client(">=1.19", "merging in the command line is newer")
+def test_pull_requests(run, repo, api, folder, files_of):
+    run("upload", repo, folder / "a.txt", "a.txt", "--repo-type", "dataset", "--create-pr")
+    assert "+a" in run("discussions", "diff", repo, "1", "--repo-type", "dataset")
+    run("discussions", "merge", repo, "1", "-y", "--comment", "Thanks", "--repo-type", "dataset")
+    assert files_of(repo) == [".gitattributes", "a.txt"]
+    assert api.get_discussion_details(repo, 1, repo_type="dataset").status == "merged"
+
+
+@client(">=1.19", "copying repositories in the command line is newer")
+def test_copy_of_a_repository(run, repo, commit, files_of):
+    commit(repo, {"README.md": b"---\nlicense: mit\n---\n# Words\n"})
+    copy = f"{OWNER.name}/{new_name('cli')}"
+    run("repos", "duplicate", repo, copy, "--repo-type", "dataset")
+    assert files_of(copy) == [".gitattributes", "README.md"]
+    assert "# Words" in run("datasets", "card", copy, "--text")
+    assert "mit" in run("datasets", "card", copy, "--metadata")
 
 
 @client(">=2", "`cp` copies files of repositories since 1.20")
@@ -226,12 +282,15 @@ def test_verification(run, repo, commit, tmp_path):
 @client(">=1", "webhooks in the command line are newer")
 def test_webhooks(run, api):
     run("webhooks", "create", "--url", "https://hooks.example.org/cli", "--watch", "user:julien-c")
-    assert "https://hooks.example.org/cli" in run("webhooks", "list", "--json")
-    for found in api.list_webhooks():
-        if found.url == "https://hooks.example.org/cli":
-            run("webhooks", "delete", found.id, "-y")
-            break
-    assert found.id not in [left.id for left in api.list_webhooks()]
+    (hook,) = (one for one in json.loads(run("webhooks", "list", "--json")) if one["url"].endswith("/cli"))
+    run("webhooks", "update", hook["id"], "--domain", "repo")
+    run("webhooks", "disable", hook["id"])
+    found = json.loads(run("webhooks", "info", hook["id"], "--json"))
+    assert (found["domains"], found["disabled"]) == (["repo"], True)
+    run("webhooks", "enable", hook["id"])
+    assert not api.get_webhook(hook["id"]).disabled
+    run("webhooks", "delete", hook["id"], "-y")
+    assert hook["id"] not in [left.id for left in api.list_webhooks()]
 
 
 @client(">=0.30,<2", "upload-large-folder came with 0.25 and went with 2.0")

@@ -162,6 +162,17 @@ def test_metadata(api, full):
         assert getattr(found, "xet_file_data", None) is None
 
 
+@pytest.mark.parametrize("path", ["a.txt", "b.bin"])
+def test_a_file_that_is_replaced_between_head_and_get(repo, commit, path):
+    commit(repo, {path: b"\x00short"})
+    url = hf_hub_url(repo, path, repo_type="dataset")
+    found = get_hf_file_metadata(url, token=OWNER.token)
+    commit(repo, {path: b"\x00longer than that"})
+    answer = request("GET", found.location, OWNER.token if found.location.startswith(ENDPOINT) else None)
+    assert (answer.status, answer.body) == (200, b"\x00short")
+    assert len(answer.body) == found.size
+
+
 def test_head_tells_what_get_sends(full):
     for path, content in FILES.items():
         url = f"/datasets/{full}/resolve/main/{path}"

@@ -177,28 +177,56 @@ def test_what_would_break_the_listing_is_refused(minari, make, word):
     minari.list_remote_datasets()
 
 
-def test_command_line(make, word, place, tmp_path):
-    dataset_id = f"{word}/random-v0"
-    make(dataset_id)
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "COLUMNS": "250", "NO_COLOR": "1"}
+@pytest.fixture
+def command(minari, monkeypatch):
+    """Runs Minari's command line in this process; answers "y" to what it asks."""
+    from minari.cli import app
+    from typer.testing import CliRunner
 
-    def minari(*words):
-        done = subprocess.run(
-            [Path(sys.executable).parent / "minari", *words],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            input="y\n",
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("NO_COLOR", "1")
 
+    def run(*words, fails=False):
+        done = CliRunner().invoke(app, words, input="y\n", catch_exceptions=False)
+        assert (done.exit_code != 0) is fails, done.output
+        return done.output
+
+    return run
+
+
+def test_command_line(make, command, word, place, tmp_path):
+    first, second, both = (f"{word}/{name}-v0" for name in ("first", "second", "both"))
+    for dataset_id in (first, second):
+        make(dataset_id)
     # What Minari calls a path is the token itself, unless the remote is Google's.
-    minari("upload", dataset_id, "--key-path", OWNER.token)
-    assert dataset_id in minari("list", "remote")
-    minari("delete", dataset_id)
-    assert "CartPole-v1" in minari("show", dataset_id)
-    minari("download", dataset_id)
-    metadata = place / dataset_id / "data" / "metadata.json"
-    assert json.loads(metadata.read_text())["dataset_id"] == dataset_id
+    command("upload", first, second, "--key-path", OWNER.token)
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "COLUMNS": "250", "NO_COLOR": "1"}
+    program = [Path(sys.executable).parent / "minari", "list", "remote"]
+    listed = subprocess.run(program, env=environment, capture_output=True, text=True, check=True, timeout=180)
+    assert first in listed.stdout
+    assert second in listed.stdout
+    command("delete", first)
+    assert "CartPole-v1" in command("show", first)
+    command("download", first)
+    metadata = place / first / "data" / "metadata.json"
+    assert json.loads(metadata.read_text())["dataset_id"] == first
+    command("combine", first, second, "--dataset-id", both)
+    command("upload", both, "--key-path", OWNER.token)
+    assert both in command("list", "remote", "--prefix", f"{word}/")
+    assert "already present" in command("upload", first, "--key-path", OWNER.token, fails=True)
+
+
+def test_namespaces_with_former_names(minari, upload, word, api, make):
+    """Ids keep the old name; a repository that takes it would end the listing of the whole organization."""
+    dataset_id = f"{word}/random-v0"
+    upload(dataset_id)
+    old, new = f"{MINARI_ORGANIZATION}/{word}", f"{MINARI_ORGANIZATION}/{word}new"
+    api.move_repo(from_id=old, to_id=new, repo_type="dataset")
+    with pytest.raises(HfHubHTTPError, match="409"):
+        api.create_repo(old, repo_type="dataset")
+    assert dataset_id in minari.list_remote_datasets()
+    upload(f"{word}/other-v0")
+    minari.delete_dataset(dataset_id)
+    minari.download_dataset(dataset_id)
+    assert minari.load_dataset(dataset_id).total_episodes == 2
+    assert minari.list_remote_datasets(prefix=f"{word}/other")

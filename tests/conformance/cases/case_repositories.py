@@ -17,7 +17,7 @@ from hub import (
     refused,
     request,
 )
-from huggingface_hub import RepoUrl, hf_hub_download
+from huggingface_hub import RepoCard, RepoUrl, hf_hub_download
 from huggingface_hub.utils import HfHubHTTPError, RepositoryNotFoundError
 
 KINDS = ("model", "dataset", "space")
@@ -40,6 +40,17 @@ def test_create_gives_a_url_and_an_initial_commit(api, kind, private):
     assert [entry.title for entry in commits] == ["initial commit"]
     assert info.sha == commits[0].commit_id
     assert ".gitattributes" in api.list_repo_files(url.repo_id, repo_type=kind)
+
+
+@pytest.mark.parametrize("sdk", ["static", "gradio"])
+def test_a_space_begins_with_its_card(api, sdk):
+    repo = api.create_repo(new_name(), repo_type="space", space_sdk=sdk).repo_id
+    assert sorted(api.list_repo_files(repo, repo_type="space")) == [".gitattributes", "README.md"]
+    assert len(api.list_repo_commits(repo, repo_type="space")) == 1
+    card = RepoCard.load(repo, repo_type="space").data.to_dict()
+    assert (card["title"], card["sdk"]) == (repo.split("/")[1], sdk)
+    info = api.space_info(repo)
+    assert (info.sdk, info.card_data["sdk"]) == (sdk, sdk)
 
 
 def test_model_is_the_default_kind(api):

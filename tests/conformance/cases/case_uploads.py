@@ -4,7 +4,7 @@ import hashlib
 import os
 import random
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from io import BytesIO
 from pathlib import Path
 
@@ -298,7 +298,10 @@ def test_scheduled_commits(api, repo, tmp_path, files_of):
         repo_id=repo, repo_type="dataset", folder_path=watched, path_in_repo="logs", every=5, hf_api=api
     )
     try:
-        scheduler.last_future.result()
+        # The first commit is tried while the scheduler is still being made, and may fail for that.
+        while not hasattr(scheduler, "last_future"):
+            time.sleep(0.01)
+        wait([scheduler.last_future])
         (watched / "log.txt").write_text("one\n")
         (watched / "log.bin").write_bytes(b"\x00one")
         scheduler.trigger().result()

@@ -29,6 +29,7 @@ OWNER = ACCOUNTS["owner"]
 STRANGER = ACCOUNTS["stranger"]
 # further tokens of the owner: read_only, expired, revoked
 TOKENS = DESCRIPTION["tokens"]
+PASSWORD = DESCRIPTION["password"]
 ORGANIZATION = DESCRIPTION["organization"]
 MINARI_ORGANIZATION = DESCRIPTION["minari_organization"]
 HIDDEN_ORGANIZATION = DESCRIPTION["hidden_organization"]  # nothing in it is public

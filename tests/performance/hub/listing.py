@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from contents import opened
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPOSITORIES = 10_000
+MOST_S = 5
 MINARI_COMMAND = "from minari.cli import app; app()"
 
 
@@ -26,14 +29,40 @@ def measure(root: Path, scale: float) -> list[Row]:
         token = populate(inside, int(REPOSITORIES * scale), 2)
         datasets = populate_minari(inside)
     with hub.running():
-        cold, warm = (minari(root, hub.endpoint, datasets) for _ in range(2))
+        cold, warm = (listed(root, hub, datasets) for _ in range(2))
         pages = list_all(hub.endpoint, token)
     what = f"`minari list remote` over {datasets} datasets, the whole command"
     return [
-        Row(f"{what}, first time", spoken(cold), "≤ 5 s", cold <= 5, f"{datasets} files downloaded"),
-        Row(f"{what}, again", spoken(warm), "≤ 5 s", warm <= 5, "asks for every file whether it has changed"),
+        row(f"{what}, first time", cold, f"downloads {datasets} files"),
+        row(f"{what}, again", warm, "asks for every file whether it has changed"),
         Row("`list_datasets()`, all pages", spoken(pages), "", None, "1,000 repositories a page"),
     ]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Seconds that the command took, and those that it and the server computed."""
+
+    whole: float
+    command: float
+    server: float
+
+
+def listed(root: Path, hub: HubProcess, datasets: int) -> Listed:
+    server, command = hub.cpu_seconds(), computed_by_children()
+    duration = minari(root, hub.endpoint, datasets)
+    return Listed(duration, computed_by_children() - command, hub.cpu_seconds() - server)
+
+
+def computed_by_children() -> float:
+    """Return what processes that have ended have computed."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def row(what: str, one: Listed, remark: str) -> Row:
+    shares = f"Minari computed {spoken(one.command)}, the server {spoken(one.server)}; {remark}"
+    return Row(what, spoken(one.whole), f"≤ {MOST_S} s", one.whole <= MOST_S, shares)
 
 
 def minari(root: Path, endpoint: str, datasets: int) -> float:

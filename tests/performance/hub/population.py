@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 AT_A_TIME = 200  # repositories in a transaction
 OWNERS = 20
-MEMBER_OF = 5  # organizations of the user who measures
+MEMBER_OF = OWNERS // 2  # whose repositories are private; the user who measures is a member
 MINARI = "minari"
 MINARI_REPOSITORIES = 50
 MINARI_DATASETS = 10

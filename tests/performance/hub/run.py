@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[2])]  # the table, and the tests' own PostgreSQL
 
-PARTS = ("downloads", "ranges", "metadata", "listing")
+PARTS = ("downloads", "ranges", "metadata", "listing", "commits", "writers", "uploads")
 
 
 def main() -> int:

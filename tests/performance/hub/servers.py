@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import re
 import shutil
 import socket
@@ -48,10 +49,10 @@ class HubProcess:
         return [sys.executable, "-m", "pytupli_registry.cli.server", name, str(self.directory)]
 
     @contextmanager
-    def running(self) -> Iterator[HubProcess]:
-        """Serve until the end of the context."""
+    def running(self, core: int | None = None) -> Iterator[HubProcess]:
+        """Serve until the end of the context, on one core of the machine if one is given."""
         with (self.directory.parent / "hub.log").open("ab") as log:
-            command = [*self._command("start"), "--port", "0", "--json"]
+            command = [*on_core(core), *self._command("start"), "--port", "0", "--json"]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             said = ""
@@ -124,6 +125,31 @@ class FileServer:
         facts = {"root": self.root, "port": self.port, "files": self.files, "commit": COMMIT}
         configuration.write_text(NGINX.format(user=getpass.getuser(), **facts))
         return [shutil.which("nginx"), "-p", str(self.root), "-c", str(configuration)]
+
+
+def on_core(core: int | None) -> list[str]:
+    """Return the beginning of a command that runs on this core only, where the system can do that."""
+    return ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
+
+
+@contextmanager
+def working_on(core: int | None) -> Iterator[None]:
+    """Let this process run on one core, for as long as another has the other ones."""
+    if core is None or not on_core(core):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def two_cores() -> tuple[int | None, int | None]:
+    """Return a core for the server and another one for its clients; None where the machine has only one."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return (cores[0], cores[1]) if len(cores) > 1 else (None, None)
 
 
 def free_port() -> int:

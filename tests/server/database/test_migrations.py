@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,9 +79,15 @@ def _definitions(database: Database) -> list[object]:
         tables = connection.exec_driver_sql(
             "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY 1"
         )
-        # Columns and constraints are the lines of a definition; their order is no difference.
+        # Columns and constraints are the lines of a definition, or what commas part where a column was added; their
+        # order is no difference.
         return [
-            (name, sorted(line.strip().rstrip(",").lower() for line in sql.splitlines()))
+            (
+                name,
+                sorted(
+                    part.strip().lower() for part in re.split(r",(?![^()]*\))|\n|\)$", sql) if part.strip()
+                ),
+            )
             for name, sql in tables
             if name != VERSION_TABLE
         ]

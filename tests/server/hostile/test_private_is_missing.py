@@ -10,12 +10,23 @@ import httpx2
 import pytest
 from fastapi.routing import APIRoute
 
+from pytupli_registry.server.errors import RepoNotFound
 from pytupli_registry.server.routes import ROUTERS
+from pytupli_registry.server.services.callers import caller_of_user
+from pytupli_registry.server.services.downloads import Wanted, find_download
+from pytupli_registry.server.services.permissions import Action, Caller
+from pytupli_registry.server.services.repositories import find
+from pytupli_registry.server.services.sight import look
 from pytupli_registry.server.web import PAGES
+from pytupli_registry.server.wire.names import RepoId, RepoType
 from tests.server.support.live import LiveHub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.orm import Session
+
+    from pytupli_registry.server.services.hub import Hub
 
 # Of one length, so that answers differ in nothing but the name.
 SECRET, MOVED, ABSENT = "secret", "before", "absent"
@@ -116,6 +127,41 @@ def test_nor_does_the_way_it_is_written_matter(secrets: Secrets) -> None:
                 one.replace(name, ABSENT) for one, name in zip(answers, (SECRET, MOVED, ABSENT), strict=True)
             ]
             assert len(set(plain)) == 1, written
+
+
+def statements(secrets: Secrets, ask: Callable[[Session, Hub, Caller, RepoId], object], name: str) -> int:
+    """Count the questions to the database until it is known that there is nothing."""
+    asked: list[str] = []
+    hub = secrets.hub.hub
+    with hub.database.read() as session:
+        caller = caller_of_user(session, secrets.hub.person("mallory").user_id)
+        driver = session.connection().connection.driver_connection
+        driver.set_trace_callback(asked.append)
+        try:
+            with pytest.raises(RepoNotFound):
+                ask(session, hub, caller, RepoId(RepoType.DATASET, "acme", name))
+        finally:
+            driver.set_trace_callback(None)
+    return len(asked)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session, _, caller, repo: find(session, caller, repo, Action.READ),
+        lambda session, _, caller, repo: look(session, caller, repo),
+        lambda session, hub, caller, repo: find_download(
+            session, hub, caller, Wanted(repo, "main", "d/a.txt")
+        ),
+    ],
+    ids=["find", "look", "download"],
+)
+def test_nor_do_more_questions(
+    secrets: Secrets, ask: Callable[[Session, Hub, Caller, RepoId], object]
+) -> None:
+    """Who measures the time of an answer learns nothing: each is asked for in as many steps."""
+    counts = {name: statements(secrets, ask, name) for name in (SECRET, MOVED, ABSENT)}
+    assert len(set(counts.values())) == 1, counts
 
 
 def test_nothing_that_lists_tells_of_it(secrets: Secrets) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -323,11 +324,63 @@ def test_refusals_and_redirects_are_final(quiet: LiveHub, receiver: Receiver, st
 
 def test_a_slow_receiver_costs_no_more_than_the_timeout(quiet: LiveHub, receiver: Receiver) -> None:
     receiver.delay = 1.0
-    queue(quiet, receiver.url, events=5)
+    queue(quiet, receiver.url, events=2)
     start = time.monotonic()
-    assert try_once(quiet, Pace(timeout_s=0.2, delays_s=(60,))) == 5
+    assert try_once(quiet, Pace(timeout_s=0.2, delays_s=(60,))) == 2
     assert time.monotonic() - start < 0.9
-    assert waiting(quiet) == 5
+    assert waiting(quiet) == 2
+
+
+class DeadReceiver:
+    """Takes connections, and never answers.
+
+    Attributes:
+        most: connections that were open at once.
+    """
+
+    def __init__(self) -> None:
+        self.most = self._open = 0
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._receive, "127.0.0.1", 0)
+        return f"http://localhost:{self._server.sockets[0].getsockname()[1]}/"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        self.most = max(self.most, self._open)
+        with suppress(OSError):
+            await reader.read(-1)
+        self._open -= 1
+        writer.close()
+
+
+@pytest.mark.parametrize("owners", [("mallory",), ("mallory", "eve", "trudy", "victor")])
+def test_dead_receivers_delay_nobody_else(
+    quiet: LiveHub, receiver: Receiver, owners: tuple[str, ...]
+) -> None:
+    """However many wait for them: of one user and to one host, two are sent at once."""
+    dead = DeadReceiver()
+
+    async def run() -> None:
+        async with dead as url:
+            with quiet.hub.database.write() as session:
+                for number in range(40):
+                    owner = quiet.people[owners[number % len(owners)]].user_id
+                    session.add(Webhook(id=f"d{number}", user_id=owner, url=url, watched=[], domains=[]))
+                    session.flush()
+                    session.add(WebhookDelivery(webhook_id=f"d{number}", payload={}))
+            queue(quiet, receiver.url, events=6)
+            async with delivering(quiet.hub, Pace(look_s=0.02, timeout_s=30)):
+                await asyncio.to_thread(until, lambda: len(receiver.got) == 6)
+                assert waiting(quiet) >= 40
+
+    for owner in owners:
+        quiet.person(owner)
+    asyncio.run(run())
+    assert dead.most == 2
 
 
 def test_what_a_killed_process_took_comes_up_again(quiet: LiveHub, receiver: Receiver) -> None:

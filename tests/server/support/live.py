@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from starlette.types import ASGIApp
+
 __all__ = ["LiveHub", "Person"]
 
 
@@ -69,11 +71,10 @@ class LiveHub:
 
     def start(self) -> LiveHub:
         """Listen and serve until :meth:`stop`."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.port = listener.getsockname()[1]
-        config = uvicorn.Config(create_app(self.hub), log_level="warning", http="httptools", lifespan="on")
+        listeners = self.listeners()
+        config = uvicorn.Config(self.application(), log_level="warning", http="httptools", lifespan="on")
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
+        self._thread = threading.Thread(target=self._server.run, args=(listeners,), daemon=True)
         self._thread.start()
         deadline = time.monotonic() + 20
         while not self._server.started:
@@ -81,6 +82,16 @@ class LiveHub:
                 raise RuntimeError("the Hub under test did not start")
             time.sleep(0.005)
         return self
+
+    def listeners(self) -> list[socket.socket]:
+        """Return where it listens; the first is the endpoint."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = listener.getsockname()[1]
+        return [listener]
+
+    def application(self) -> ASGIApp:
+        """Return what it serves."""
+        return create_app(self.hub)
 
     def stop(self) -> None:
         """Stop serving and close everything."""

@@ -23,6 +23,7 @@ from pytupli_registry.server.wire.minari import (
     merge_namespace,
     metadata_path,
     metadata_problems,
+    reconcile_namespaces,
 )
 from tests.server.wire import minari_listing
 
@@ -284,3 +285,40 @@ def test_any_bytes_get_an_answer(content):
         NamespaceFile.read(content)
     except NamespaceError as error:
         assert NAMESPACE_FILE in str(error)  # noqa: PT017 - either outcome is right
+
+
+NAMES = st.frozensets(st.sampled_from(["w/a-v0", "w/b-v0", "w/c-v1", "w/d-v0"]))
+
+
+@given(NAMES, NAMES, NAMES)
+def test_both_sides_lists_are_merged_name_by_name(base, ours, theirs):
+    texts = [json.dumps({"datasets": sorted(names)}).encode() for names in (base, ours, theirs)]
+    merged = json.loads(reconcile_namespaces(*texts))["datasets"]
+    for name in base | ours | theirs:
+        listed = {name in ours, name in theirs}
+        expected = listed == {True} if len(listed) == 1 else name not in base
+        assert (name in merged) is expected
+    assert merged == sorted(set(merged))
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        (
+            {"description": "a"},
+            {"description": "b"},
+            {"description": "a", "x": 1},
+            {"description": "b", "x": 1},
+        ),
+        ({"description": "a"}, {"description": "a"}, {}, {}),
+        ({"description": "a"}, {"description": "b"}, {"description": "b"}, {"description": "b"}),
+        ({"description": "a"}, {"description": "b"}, {"description": "c"}, None),
+        ({"description": "a"}, {"description": "b"}, {}, None),
+        (None, {"datasets": ["w/a-v0"]}, {"namespaces": []}, {"datasets": ["w/a-v0"], "namespaces": []}),
+        ({}, {"datasets": "no list"}, {}, None),
+    ],
+)
+def test_what_else_both_sides_say(base, ours, theirs, merged):
+    texts = [None if said is None else json.dumps(said).encode() for said in (base, ours, theirs)]
+    found = reconcile_namespaces(*texts)
+    assert (None if found is None else json.loads(found)) == merged

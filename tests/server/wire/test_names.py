@@ -54,7 +54,8 @@ def test_reserved_and_impossible_account_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["a", "a/b.txt", "folder/..\\..\\file", "ünïcode/日本", "a b", ".hidden", "a" * 255]
+    "path",
+    ["a", "a/b.txt", "folder/..\\..\\file", "a\\b", "ab:c", "ünïcode/日本", "a b", ".hidden", "a" * 255],
 )
 def test_paths_that_files_have(path: str) -> None:
     assert check_path(path) == path
@@ -73,6 +74,12 @@ def test_paths_that_files_have(path: str) -> None:
         "./a",
         "a/.",
         "..\\ddd",
+        "C:\\x",
+        "c:x",
+        "a/D:/x",
+        "\\x",
+        "\\\\server\\share\\x",
+        "a/\\x",
         ".git",
         "a/.GIT/b",
         "a\0b",

@@ -1,7 +1,7 @@
 """Migrations: how the tables of one version of the server become those of the next.
 
 Every migration is a file in ``versions``, made by ``python -m pytupli_registry.server.database.migrations MESSAGE``
-from the difference between what the newest migration leaves and what ``schema.py`` says.
+from the difference between what the newest migration leaves and what ``schema`` says.
 """
 
 from __future__ import annotations

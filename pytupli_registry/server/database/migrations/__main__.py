@@ -1,4 +1,4 @@
-"""Write a migration from what the newest one leaves to what ``schema.py`` says now (for developers)."""
+"""Write a migration from what the newest one leaves to what ``schema`` says now (for developers)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pytupli_registry.server.database.schema import ID, Base, UTCDateTime
 
 
 def _rendered(kind: str, subject: Any, autogen: AutogenContext) -> str | Literal[False]:  # noqa: ANN401 - Alembic's
-    """Write types so that a migration stays what it was when ``schema.py`` moves on."""
+    """Write types so that a migration stays what it was when the schema moves on."""
     del autogen
     if kind == "server_default" and isinstance(getattr(subject, "arg", None), False_):
         return "sa.false()"  # Alembic would write SQLite's 0

@@ -28,7 +28,7 @@ from pytupli_registry.server.wire.minari import (
     looks_like_minari,
     metadata_path,
 )
-from pytupli_registry.server.wire.summary import Summary, benchmark_summary, summarize
+from pytupli_registry.server.wire.summary import Summary, benchmark_summary, normalised, summarize
 
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
@@ -97,15 +97,14 @@ def _refresh_datasets(repository: Repository, new: Snapshot, changed: set[str], 
     existing = set(session.scalars(select(DatasetFacts.path).where(own))) if folders or everything else set()
     if everything:
         folders |= existing
-    environment_id = _benchmark(new).get("environment_id") if folders else None
+    benchmark = _benchmark(new) if folders else {}
     for folder in sorted(folders):
         if len(folder) > LONGEST_PATH:
             continue
         if folder in existing:
             session.execute(delete(DatasetFacts).where(own, DatasetFacts.path == folder))
-        row = _row(repository, new, folder)
+        row = _row(repository, new, folder, benchmark)
         if row is not None:
-            row.environment_id = row.environment_id or environment_id
             session.add(row)
     session.flush()
     return bool(folders)
@@ -115,7 +114,9 @@ def _benchmark(new: Snapshot) -> dict[str, Any]:
     return benchmark_summary(new.read(BENCHMARK, BENCHMARK_LIMIT) or b"")
 
 
-def _row(repository: Repository, new: Snapshot, folder: str) -> DatasetFacts | None:
+def _row(
+    repository: Repository, new: Snapshot, folder: str, benchmark: Mapping[str, Any]
+) -> DatasetFacts | None:
     content = new.read(metadata_path(folder), METADATA_LIMIT)
     if content is None or not looks_like_minari(content):
         return None
@@ -127,7 +128,7 @@ def _row(repository: Repository, new: Snapshot, folder: str) -> DatasetFacts | N
         repository_id=repository.id,
         path=folder,
         dataset_id=summary.dataset_id,
-        environment_id=summary.environment_id,
+        environment_id=summary.environment_id or benchmark.get("environment_id"),
         data_format=summary.data_format,
         minari_version=summary.minari_version,
         observation_kind=summary.observation_kind,
@@ -139,8 +140,18 @@ def _row(repository: Repository, new: Snapshot, folder: str) -> DatasetFacts | N
         return_min=returns.get("min"),
         return_max=returns.get("max"),
         return_std=returns.get("std"),
+        score=_score(returns.get("mean"), summary, benchmark),
+        description=summary.further.get("description"),
         further=_further(summary, said, [*summary.warnings, *warnings]),
     )
+
+
+def _score(mean: float | None, summary: Summary, benchmark: Mapping[str, Any]) -> float | None:
+    """Return the score by the benchmark's reference scores, or by those that Minari's metadata has."""
+    references = benchmark.get("reference_scores", {})
+    if {"random", "expert"} <= references.keys():
+        return normalised(mean, references["random"], references["expert"])
+    return normalised(mean, summary.further.get("ref_min_score"), summary.further.get("ref_max_score"))
 
 
 def _further(summary: Summary, said: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:

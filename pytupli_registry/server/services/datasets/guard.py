@@ -66,7 +66,7 @@ def guarded_tree(session: Session, hub: Hub, repository: Repository, old_tree: s
             f"This would make `minari list remote` fail for everyone in {repository.owner.name}:\n{shown}"
         )
     content = guard.namespace_file()
-    return new_tree if content is None else _with_file(session, hub, new_tree, NAMESPACE_FILE, content)
+    return new_tree if content is None else _with_namespace(session, hub, repository.id, new_tree, content)
 
 
 def _check_card(repository: Repository, new: Snapshot, changes: Mapping[str, FileChange]) -> None:
@@ -79,10 +79,11 @@ def _check_card(repository: Repository, new: Snapshot, changes: Mapping[str, Fil
         raise BadRequest(f"Invalid metadata in README.md.\n{shown}")
 
 
-def _with_file(session: Session, hub: Hub, tree: str, path: str, content: bytes) -> str:
+def _with_namespace(session: Session, hub: Hub, repository_id: int, tree: str, content: bytes) -> str:
     oid = object_id("blob", content)
-    keep_contents(session, hub, {path: SmallFile(oid, content)})
-    return change_tree(session, hub, tree, {path: TreeEntry(FILE, oid)})
+    file = {NAMESPACE_FILE: SmallFile(oid, content)}
+    keep_contents(session, hub, file, repository_id=repository_id, user_id=None)
+    return change_tree(session, hub, tree, {NAMESPACE_FILE: TreeEntry(FILE, oid)})
 
 
 class _Guard:

@@ -41,6 +41,7 @@ SORTS: Mapping[str, SQLColumnExpression[Any]] = {
     "steps": func.coalesce(DatasetFacts.total_steps, _UNKNOWN),
     "size": func.coalesce(DatasetFacts.size, _UNKNOWN),
     "return": func.coalesce(DatasetFacts.return_mean, _LEAST_RETURN),
+    "score": func.coalesce(DatasetFacts.score, _LEAST_RETURN),
 }
 _TIMES = frozenset({"updated", "created"})
 
@@ -55,11 +56,14 @@ class DatasetSearch:
         environment: Gymnasium's id; without a version, all versions.
         observation: kind of the observation space, ``Box``.
         action: kind of the action space.
+        space: kind of either space.
         data_format: ``hdf5``, ``arrow``, ``parquet``.
         tags: tags that the repository has.
         episodes: least and largest number of episodes.
         steps: least and largest number of steps.
+        size: least and largest number of bytes.
         returns: least and largest mean return.
+        score: least and largest score.
         sort: a key of ``SORTS``.
         ascending: the smallest first.
     """
@@ -69,11 +73,14 @@ class DatasetSearch:
     environment: str | None = None
     observation: str | None = None
     action: str | None = None
+    space: str | None = None
     data_format: str | None = None
     tags: Sequence[str] = ()
     episodes: tuple[int | None, int | None] = (None, None)
     steps: tuple[int | None, int | None] = (None, None)
+    size: tuple[int | None, int | None] = (None, None)
     returns: tuple[float | None, float | None] = (None, None)
+    score: tuple[float | None, float | None] = (None, None)
     sort: str = "updated"
     ascending: bool = False
 
@@ -184,6 +191,9 @@ def _conditions(search: DatasetSearch) -> Iterator[ColumnElement[bool]]:
     ):
         if wanted is not None:
             yield func.lower(column) == wanted.lower()
+    if search.space is not None:
+        kinds = (func.lower(DatasetFacts.observation_kind), func.lower(DatasetFacts.action_kind))
+        yield or_(*(kind == search.space.lower() for kind in kinds))
     for tag in search.tags:
         yield Repository.id.in_(
             select(RepositoryTag.repository_id).where(RepositoryTag.tag_key == tag.lower())
@@ -208,6 +218,7 @@ def _mentions(word: str) -> ColumnElement[bool]:
         func.lower(DatasetFacts.path),
         func.lower(DatasetFacts.environment_id),
         func.lower(Repository.description),
+        func.lower(DatasetFacts.description),
     )
     return or_(*(column.contains(word, autoescape=True) for column in columns))
 
@@ -216,7 +227,9 @@ def _ranges(search: DatasetSearch) -> Iterator[ColumnElement[bool]]:
     for column, (least, largest) in (
         (DatasetFacts.total_episodes, search.episodes),
         (DatasetFacts.total_steps, search.steps),
+        (DatasetFacts.size, search.size),
         (DatasetFacts.return_mean, search.returns),
+        (DatasetFacts.score, search.score),
     ):
         if least is not None:
             yield column >= least

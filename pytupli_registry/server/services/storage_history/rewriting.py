@@ -13,11 +13,10 @@ from pytupli_registry.server.database.schema import (
     Discussion,
     DiscussionEvent,
     Repository,
-    Tree,
-    now,
 )
 from pytupli_registry.server.services.commits import touch
 from pytupli_registry.server.services.datasets.facts import refresh
+from pytupli_registry.server.services.git_objects import keep_trees
 from pytupli_registry.server.services.refs import list_refs, lock_ref, move_ref
 from pytupli_registry.server.services.revisions import DEFAULT_BRANCH
 from pytupli_registry.server.services.trees import read_tree
@@ -92,10 +91,7 @@ class _Rewriting:
             found = {commit.oid: commit for commit in rows}
             new = [row for oid in some if (row := self._rewritten(found[oid])) is not None]
             self._hub.database.insert_missing(self._session, Commit, new)
-        rows_of_trees = [
-            {"oid": oid, "raw": raw, "touched_at": now()} for oid, raw in self._new_trees.items()
-        ]
-        self._hub.database.upsert(self._session, Tree, rows_of_trees, update=("touched_at",))
+        keep_trees(self._session, self._hub, self._new_trees)
 
     def finish(self) -> None:
         """Let pull requests follow, and delete the commits that were rewritten."""

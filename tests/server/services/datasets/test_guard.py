@@ -222,7 +222,7 @@ class TestOthersAreLeftAlone:
         namespace.commit("walker", dataset("a-v0"))
         with namespace.hub.database.write() as session:
             source = RepoId(RepoType.DATASET, "acme", "walker")
-            move(session, namespace.caller, source, RepoId(RepoType.DATASET, "acme", "runner"))
+            move(session, namespace.hub, namespace.caller, source, RepoId(RepoType.DATASET, "acme", "runner"))
         namespace.commit("runner", dataset("b-v0", repository="runner"))
         namespace.commit("runner", dataset("a-v0", repository="walker", total_steps=11))
         assert namespace.namespace("runner") == {"datasets": ["runner/b-v0", "walker/a-v0"]}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytupli_registry.server.errors import Unprocessable
 from pytupli_registry.server.objects import ObjectNotFound, ObjectStore
+from pytupli_registry.server.objects.keys import is_hash
 from pytupli_registry.server.services.blobs import blob_key
 
 __all__ = ["Copied", "copy_blobs"]
@@ -53,6 +54,9 @@ def copy_blobs(
     """
     copied = Copied()
     for sha256, size in blobs:
+        if not is_hash(sha256):
+            copied.damage(repr(sha256[:100]), "is no SHA-256")
+            continue
         there = target.size(blob_key(sha256))
         if there == size:
             copied.skipped += 1
@@ -67,10 +71,12 @@ def copy_blobs(
 def _copy(source: ObjectStore, target: ObjectStore, sha256: str, size: int, copied: Copied) -> None:
     try:
         with target.stage() as staged:
-            for block in source.read(blob_key(sha256)):
+            for block in source.read(
+                blob_key(sha256), length=size + 1
+            ):  # what is longer is wrong, however long
                 staged.write(block)
             if staged.size != size:
-                copied.damage(sha256, f"has {staged.size} bytes instead of {size}")
+                copied.damage(sha256, f"has {_told(staged.size, size)} instead of {size}")
                 return
             staged.publish(blob_key(sha256))
     except ObjectNotFound:
@@ -80,3 +86,7 @@ def _copy(source: ObjectStore, target: ObjectStore, sha256: str, size: int, copi
     else:
         copied.blobs += 1
         copied.size += size
+
+
+def _told(found: int, size: int) -> str:
+    return f"{found} bytes" if found <= size else "more bytes"

@@ -8,10 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy.exc import DatabaseError
+
 from pytupli_registry.server.database.engine import Database
 from pytupli_registry.server.database.migrations import is_empty, migrating, migration_state, upgrade
 from pytupli_registry.server.objects import open_store
 from pytupli_registry.server.services.hub import Hub
+from pytupli_registry.server.services.maintenance.backup.arriving import (
+    check_tables,
+    copy_database,
+    read_text,
+)
 from pytupli_registry.server.services.maintenance.backup.blobs import Copied, copy_blobs
 from pytupli_registry.server.services.maintenance.backup.snapshots import (
     DATABASE,
@@ -65,7 +72,7 @@ def restore_backup(
 
     Raises:
         MaintenanceError: there is no such snapshot; ``directory`` or the database are not empty; or the backup is
-            of a newer version.
+            of a newer version, incomplete, damaged, or not as it was made.
         SettingsError: the configuration is not possible.
         StorageFull, Unavailable: the new places are full, or do not answer. Nothing is left but blobs that were
             copied to a cloud.
@@ -77,7 +84,7 @@ def restore_backup(
         _write_configuration(chosen_snapshot, unfinished, chosen or {}, local=local)
         settings = Settings.load(unfinished)
         database = unfinished / "restored.sqlite3"
-        shutil.copyfile(chosen_snapshot / DATABASE, database)
+        copy_database(chosen_snapshot / DATABASE, database, manifest.schema)
         _migrate(database)
         copied = _copy_objects(backup, settings, database, progress) if manifest.has_objects else None
         _fill(settings, database)
@@ -88,13 +95,20 @@ def restore_backup(
 def _write_configuration(
     snapshot: Path, unfinished: Path, chosen: Mapping[str, object], *, local: bool
 ) -> None:
-    text = (snapshot / CONFIG_NAME).read_text("utf-8")
+    text = read_text(snapshot / CONFIG_NAME)
     if chosen or local:
-        said = tomllib.loads(text)
+        said = _understood(snapshot / CONFIG_NAME, text)
         kept = {name: value for name, value in said.items() if not (local and name in PLACES)}
         text = configuration_text({**kept, **chosen})
     write_private(unfinished / CONFIG_NAME, text)
-    write_private(unfinished / SECRET_NAME, (snapshot / SECRET_NAME).read_text("ascii"))
+    write_private(unfinished / SECRET_NAME, read_text(snapshot / SECRET_NAME))
+
+
+def _understood(path: Path, text: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MaintenanceError(f"{path} cannot be read: {error}.") from error
 
 
 def _migrate(path: Path) -> None:
@@ -105,6 +119,9 @@ def _migrate(path: Path) -> None:
             if not migration_state(connection).is_known:
                 raise MaintenanceError("The backup is of a newer version of the server. Install that one.")
             upgrade(connection)
+            check_tables(connection)
+    except DatabaseError as error:  # a migration does not find what it changes
+        raise MaintenanceError("The backup's database is not the one that was saved.") from error
     finally:
         database.dispose()
 

@@ -19,6 +19,7 @@ from pytupli_registry import __version__
 from pytupli_registry.server.database.engine import Database
 from pytupli_registry.server.database.schema import Blob
 from pytupli_registry.server.objects import ObjectStore, open_store
+from pytupli_registry.server.services.maintenance.backup.arriving import read_text
 from pytupli_registry.server.services.maintenance.errors import MaintenanceError
 from pytupli_registry.server.services.maintenance.marks import MANY
 from pytupli_registry.server.settings import CONFIG_NAME
@@ -61,9 +62,8 @@ class Manifest:
             MaintenanceError: it cannot be read, or is of a newer version.
         """
         try:
-            said = json.loads((snapshot / MANIFEST).read_text("utf-8"))
-            manifest = cls(**said)
-        except (OSError, ValueError, TypeError) as error:
+            manifest = cls(**json.loads(read_text(snapshot / MANIFEST)))
+        except (ValueError, TypeError, RecursionError) as error:
             raise MaintenanceError(f"{snapshot / MANIFEST} cannot be read: {error}.") from error
         if manifest.format != FORMAT:
             raise MaintenanceError(
@@ -103,7 +103,9 @@ class BackupDirectory:
         if not self.snapshots.is_dir():
             return []
         return sorted(
-            entry.name for entry in self.snapshots.iterdir() if not entry.name.startswith(UNFINISHED)
+            entry.name
+            for entry in self.snapshots.iterdir()
+            if entry.is_dir() and not entry.name.startswith(UNFINISHED)
         )
 
     def find(self, name: str | None) -> Path:

@@ -1,0 +1,241 @@
+"""Brings cells, or a whole file, into a mirror: planned, side by side, checked, and kept as it comes."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytupli_registry.errors import ChecksumError
+from pytupli_registry.hub.ranges import RangesRefused
+from pytupli_registry.hub.whole_files import keep_whole
+from pytupli_registry.remote.planning import PART_BYTES, Transfer, lanes, plan_transfer, plan_whole
+from pytupli_registry.storage.intervals import Intervals
+from pytupli_registry.storage.mirror import CHECKED, RECEIVED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pytupli_registry.hub.ranges import RemoteBytes
+    from pytupli_registry.hub.snapshots import Snapshot
+    from pytupli_registry.remote.cells import Cells
+    from pytupli_registry.storage.mirror import Mirror
+
+__all__ = ["Fetcher"]
+
+_TRIES = 3
+# What is asked for before the map is written and the plan is looked at again.
+_LEAST_ROUND_BYTES, _MOST_ROUND_BYTES = 1 << 22, 1 << 26
+_ROUND_S = 2.0
+_FIRST_REQUESTS, _ROUND_REQUESTS = 64, 512  # few, until it is known what one costs
+
+
+class _Stopped(Exception):  # noqa: N818 - internal: another thread has failed
+    pass
+
+
+class Fetcher:
+    """Fills one mirror from one file of a Hub.
+
+    Args:
+        snapshot: has the file.
+        source: the file.
+        mirror: what of it is here.
+        advance: called with the bytes that came, for a progress bar.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        source: RemoteBytes,
+        mirror: Mirror,
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        self.snapshot = snapshot
+        self.source = source
+        self.mirror = mirror
+        self.advance = advance
+
+    def plan(self, cells: Cells) -> Transfer:
+        """Return what would travel for some cells now; nothing is asked for."""
+        cells = self._missing(cells)
+        return plan_transfer(
+            cells.starts,
+            cells.stops,
+            self.mirror.missing,
+            self.mirror.size,
+            self.source.hub.pace.speed,
+        )
+
+    def plan_whole(self) -> Transfer:
+        """Return what would travel for the whole file."""
+        missing = self.mirror.missing
+        return plan_whole(missing, self.mirror.size, self.source.hub.pace.speed)
+
+    def fetch(self, cells: Cells) -> None:
+        """Bring some cells here, each checked; cells that are here are not asked for.
+
+        Raises:
+            ChecksumError: a cell does not have its checksum however often it comes.
+            HubError: the Hub refuses, or cannot be reached.
+            WriteError: the disk is full.
+        """
+        tries = 0
+        while not self.mirror.is_whole:
+            with self.mirror.filling():
+                cells = self._missing(cells)
+                if len(cells) == 0:
+                    return
+                transfer = self.plan(cells)
+                if not transfer.is_whole:
+                    tries = self._round(transfer, cells, tries)
+            if transfer.is_whole:
+                self.fetch_whole()
+
+    def fetch_whole(self) -> None:
+        """Bring the whole file here, check its SHA-256, and move it to where ``huggingface_hub`` keeps files.
+
+        Raises:
+            ChecksumError: it does not have its SHA-256 however often it comes.
+            HubError: the Hub refuses, or cannot be reached.
+            WriteError: the disk is full.
+        """
+        tries = 0
+        while not self.mirror.is_whole:
+            with self.mirror.filling():
+                if self._is_here():
+                    return
+                missing = self.mirror.missing
+                if len(missing):
+                    self._receive(missing)
+                    continue
+                if self.mirror.finish(self._promote):
+                    return
+                tries += 1
+                self.mirror.forget(self.mirror.checked.within(0, 0))
+                if tries >= _TRIES - 1:
+                    raise self._wrong("its SHA-256 is another one")
+
+    def _is_here(self) -> bool:
+        """Whether another process has brought the whole file meanwhile."""
+        return self.mirror.is_whole
+
+    def _promote(self, path: Path) -> Path:
+        return keep_whole(self.snapshot, self.source.file, path)
+
+    def _missing(self, cells: Cells) -> Cells:
+        if self.mirror.is_whole:
+            return cells.where(np.zeros(len(cells), dtype=np.bool_))
+        return cells.where(~self.mirror.checked.covers(cells.starts, cells.stops))
+
+    def _round(self, transfer: Transfer, cells: Cells, tries: int) -> int:
+        """Ask for the first ranges of a plan; returns how often a cell was wrong."""
+        most = _FIRST_REQUESTS if self.source.hub.pace.speed.request is None else _ROUND_REQUESTS
+        last = min(self._round_end(cells), int(transfer.ranges.stops[:most][-1]))
+        cells = cells.where(cells.stops <= last)
+        try:
+            self._transfer(_parts(transfer.ranges.within(0, last)), Intervals.of(cells.starts, cells.stops))
+        except RangesRefused:
+            self._receive_whole()
+        right = self._agreeing(cells)
+        good = cells.where(right)
+        self.mirror.mark(Intervals.of(good.starts, good.stops), CHECKED)
+        if right.all():
+            return 0
+        if tries + 1 >= _TRIES:
+            raise self._wrong(
+                f"{np.count_nonzero(~right)} of its parts have another checksum than its index names"
+            )
+        return tries + 1
+
+    def _round_end(self, cells: Cells) -> int:
+        """Return where the last cell of this round ends; there is always one, however large."""
+        reached = np.searchsorted(np.cumsum(cells.stops - cells.starts), self._round_bytes())
+        return int(cells.stops[min(int(reached), len(cells) - 1)])
+
+    def _round_bytes(self) -> int:
+        bandwidth = self.source.hub.pace.speed.bandwidth
+        return int(np.clip(_ROUND_S * bandwidth, _LEAST_ROUND_BYTES, _MOST_ROUND_BYTES))
+
+    def _receive(self, missing: Intervals) -> None:
+        before = np.cumsum(missing.stops - missing.starts) - (missing.stops - missing.starts)
+        place = int(np.searchsorted(before, self._round_bytes())) - 1
+        missing = missing.within(0, int(missing.starts[place] + self._round_bytes() - before[place]))
+        try:
+            self._transfer(_parts(missing), missing)
+        except RangesRefused:
+            self._receive_whole()
+        else:
+            self.mirror.mark(missing, RECEIVED)
+
+    def _receive_whole(self) -> None:
+        """Take the file in one piece, from a server that knows no ranges."""
+        wanted = self.mirror.missing
+        self.source.read_whole(lambda place, piece: self._take(place, piece, wanted))
+        self.mirror.mark(wanted, RECEIVED)
+
+    def _agreeing(self, cells: Cells) -> NDArray[np.bool_]:
+        found = [
+            zlib.crc32(self.mirror.read(start, stop)) == checksum
+            for start, stop, checksum in zip(
+                cells.starts.tolist(), cells.stops.tolist(), cells.checksums.tolist(), strict=True
+            )
+        ]
+        return np.array(found, dtype=np.bool_)
+
+    def _transfer(self, parts: list[tuple[int, int]], wanted: Intervals) -> None:
+        """Ask for ranges side by side; the first failure stops the others."""
+        pace, stop = self.source.hub.pace, threading.Event()
+        began, size = time.monotonic(), sum(last - first for first, last in parts)
+
+        def take(place: int, piece: bytes) -> None:
+            if stop.is_set():
+                raise _Stopped
+            self._take(place, piece, wanted)
+
+        count = min(lanes(pace.speed), len(parts))
+        with ThreadPoolExecutor(count, thread_name_prefix="pytupli-ranges") as pool:
+            asked = [pool.submit(self.source.read, first, last, take) for first, last in parts]
+            try:
+                for one in as_completed(asked):
+                    one.result()
+            except BaseException:
+                stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        elapsed = time.monotonic() - began
+        waiting = len(parts) * pace.speed.latency / count
+        pace.saw_transfer(size, max(elapsed - waiting, elapsed / 3))
+        pace.saw_requests(len(parts), size, elapsed)
+
+    def _take(self, place: int, piece: bytes, wanted: Intervals) -> None:
+        """Write what is wanted of some bytes; the rest may be on disk already, and be in use."""
+        view = memoryview(piece)
+        part = wanted.within(place, place + len(piece))
+        for first, last in zip(part.starts.tolist(), part.stops.tolist(), strict=True):
+            self.mirror.write(first, view[first - place : last - place])
+        if self.advance is not None:
+            self.advance(len(piece))
+
+    def _wrong(self, problem: str) -> ChecksumError:
+        file = self.source.file
+        return ChecksumError(
+            f"{file.path} of {self.snapshot.repo} at {self.snapshot.commit:.12} does not come as it should: {problem}.",
+            hint="Nothing of it was kept. Is there a proxy on the way that changes files?",
+        )
+
+
+def _parts(ranges: Intervals) -> list[tuple[int, int]]:
+    """Return ranges as they are asked for, large ones in parts."""
+    return [
+        (first, min(first + PART_BYTES, stop))
+        for start, stop in zip(ranges.starts.tolist(), ranges.stops.tolist(), strict=True)
+        for first in range(start, stop, PART_BYTES)
+    ]

@@ -1,0 +1,174 @@
+"""One piece of work in a process of its own: what is asked comes as JSON on the command line, what was seen goes out.
+
+Imports are done before the clock starts. Environment: HF_ENDPOINT, HF_TOKEN, and fresh caches.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def _ready() -> None:
+    """Import what is imported when it is first needed; the stock client is that lazy, too."""
+    from huggingface_hub.utils import get_session
+
+    for name in ("api", "remote.opening", "publishing.publish"):
+        import_module(f"pytupli_registry.{name}")
+    get_session()
+
+
+def _force(way: str) -> None:
+    """Make the planner believe that the other way is hopeless."""
+    from pytupli_registry.remote import planning
+
+    if way == "ranges":
+        planning._HASH_RATE = 1.0  # type: ignore[misc]
+    elif way == "whole":
+        planning._REQUEST_S = 1e6  # type: ignore[misc]
+
+
+def load_top(reference: str, least: float, force: str = "") -> dict[str, Any]:
+    """Load every leaf of the episodes whose return is at least ``least``.
+
+    Args:
+        reference: of the dataset.
+        least: the return.
+        force: ``"ranges"`` or ``"whole"`` take the choice away from the planner.
+    """
+    import pytupli_registry
+
+    _ready()
+    _force(force)
+    start = time.perf_counter()
+    dataset = pytupli_registry.load(reference, episodes=f"total_return >= {least!r}")
+    columns = dataset.columns()
+    total = float(columns["rewards"].sum())
+    return {
+        "seconds": time.perf_counter() - start,
+        "episodes": len(dataset),
+        "total": total,
+        "bytes": sum(column.nbytes for column in columns.values()),
+    }
+
+
+def load_again(reference: str, local: str, least: float, repeats: int = 7) -> dict[str, Any]:
+    """Load from the cache and from the local store in turn, and return the median times."""
+    load_top(reference, least)
+    load_top(local, least)
+    remote, here = [], []
+    for _ in range(repeats):
+        remote.append(load_top(reference, least)["seconds"])
+        here.append(load_top(local, least)["seconds"])
+    return {"remote": float(np.median(remote)), "local": float(np.median(here))}
+
+
+def minari_top(repo: str, folder: str, least: float) -> dict[str, Any]:
+    """Download everything by the stock client, then filter and read with stock Minari."""
+    import minari
+    from huggingface_hub import hf_hub_download
+
+    _ready()
+    start = time.perf_counter()
+    names = [f"{folder}/data/{name}" for name in ("metadata.json", "main_data.hdf5")]
+    places = [Path(hf_hub_download(repo, name, repo_type="dataset")) for name in names]
+    downloaded = time.perf_counter() - start
+    dataset = minari.MinariDataset(places[0].parent)
+    total, count = 0.0, 0
+    for episode in dataset.filter_episodes(lambda episode: float(np.sum(episode.rewards)) >= least):
+        total += float(np.sum(episode.rewards))
+        count += 1
+    return {
+        "seconds": time.perf_counter() - start,
+        "downloaded": downloaded,
+        "episodes": count,
+        "total": total,
+    }
+
+
+def download(repo: str, path: str) -> dict[str, Any]:
+    """Download one file by the stock client."""
+    from huggingface_hub import hf_hub_download
+
+    _ready()
+    start = time.perf_counter()
+    hf_hub_download(repo, path, repo_type="dataset")
+    return {"seconds": time.perf_counter() - start}
+
+
+def download_and_load(repo: str, folder: str, least: float) -> dict[str, Any]:
+    """Download the whole dataset by the stock client, then do as :func:`load_top` with it."""
+    from huggingface_hub import hf_hub_download
+
+    import pytupli_registry
+
+    _ready()
+    start = time.perf_counter()
+    names = [f"{folder}/data/{name}" for name in ("metadata.json", "episodes.parquet", "main_data.hdf5")]
+    places = [Path(hf_hub_download(repo, name, repo_type="dataset")) for name in names]
+    dataset = pytupli_registry.open_dataset(places[0].parent).where(episodes=f"total_return >= {least!r}")
+    columns = dataset.columns()
+    return {"seconds": time.perf_counter() - start, "total": float(columns["rewards"].sum())}
+
+
+def statistics(reference: str) -> dict[str, Any]:
+    """Read the rewards and the flags of everything."""
+    import pytupli_registry
+
+    _ready()
+    start = time.perf_counter()
+    dataset = pytupli_registry.load(reference)
+    columns = [dataset.column(name) for name in ("rewards", "terminations", "truncations")]
+    return {"seconds": time.perf_counter() - start, "bytes": sum(column.nbytes for column in columns)}
+
+
+def first_batch(reference: str, size: int = 256) -> dict[str, Any]:
+    """Take the first batch of transitions out of a dataset that nothing is known of."""
+    import pytupli_registry
+
+    _ready()
+    start = time.perf_counter()
+    batch = next(iter(pytupli_registry.load(reference).batches(size, seed=0)))
+    return {"seconds": time.perf_counter() - start, "rows": len(batch.rewards)}
+
+
+def publish(name: str, organization: str) -> dict[str, Any]:
+    """Publish a benchmark's datasets; the peak of memory is this process's."""
+    import pytupli_registry
+
+    _ready()
+    start = time.perf_counter()
+    pytupli_registry.publish(name, organization, private=True)
+    return {"seconds": time.perf_counter() - start}
+
+
+def upload(repo: str, folder: str) -> dict[str, Any]:
+    """Upload the same folder as ``hf upload`` does."""
+    from huggingface_hub import HfApi
+
+    _ready()
+    start = time.perf_counter()
+    api = HfApi()
+    api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+    api.upload_folder(repo_id=repo, folder_path=folder, repo_type="dataset")
+    return {"seconds": time.perf_counter() - start}
+
+
+WORK = {
+    work.__name__: work
+    for work in (
+        load_top, load_again, minari_top, download, download_and_load, statistics, first_batch, publish, upload,
+    )
+}  # fmt: skip
+
+if __name__ == "__main__":
+    said = WORK[sys.argv[1]](**json.loads(sys.argv[2]))
+    said["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    print(json.dumps(said))
