@@ -7,14 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.dataset.runs import kept_episodes
-from pytupli_registry.errors import DatasetNotFound, EpisodeError, InvalidReference, RepositoryNotFound
-from pytupli_registry.hub.search import Query
+from pytupli_registry.errors import (
+    DatasetNotFound,
+    EpisodeError,
+    HubUnreachable,
+    InvalidReference,
+    NotCached,
+    RepositoryNotFound,
+    did_you_mean,
+)
 from pytupli_registry.hub.snapshots import Hub
 from pytupli_registry.references import Reference
 from pytupli_registry.remote.diff import diff_datasets
+from pytupli_registry.remote.finding import search
 from pytupli_registry.remote.opening import open_dataset as open_remote_dataset
 from pytupli_registry.remote.pulling import plan_pull, pull
-from pytupli_registry.remote.search import find_datasets
 from pytupli_registry.remote.view_files import find as find_by_name
 from pytupli_registry.remote.view_files import load_view, source_of, views_of
 from pytupli_registry.remote.views import make_view
@@ -33,9 +40,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.dataset.episode import Episode
     from pytupli_registry.filters.expression import Expression
-    from pytupli_registry.hub.search import Bounds
     from pytupli_registry.remote.diff import DatasetDiff
-    from pytupli_registry.remote.search import Results
     from pytupli_registry.remote.views import View
     from pytupli_registry.storage.commit import Unfinished
     from pytupli_registry.storage.local import StoredDataset
@@ -322,15 +327,15 @@ def _open_remote(reference: Reference, advance: Callable[[int], None] | None) ->
     hub = Hub()
     try:
         return open_remote_dataset(reference, hub, advance=advance)
-    except RepositoryNotFound as error:
-        if reference.scheme == "hf" or reference.revision is not None:
+    except (RepositoryNotFound, HubUnreachable) as error:
+        if reference.scheme == "hf" or reference.revision is not None or isinstance(error, NotCached):
             raise
         store = LocalStore.from_environment()
         raise DatasetNotFound(
             reference.dataset_id,
-            f"{store.root}, nor on {hub.endpoint}",
-            known=[found.dataset_id for found in store.list()],
-            hint=error.hint,
+            f"{store.root}, nor on {hub.endpoint}: {error.message.rstrip('.')}",
+            hint=did_you_mean(reference.dataset_id, [found.dataset_id for found in store.list()])
+            or error.hint,
         ) from error
 
 
@@ -339,7 +344,7 @@ def _local_id(text: str) -> str:
     if reference.scheme == "hf" or reference.revision is not None or reference.view is not None:
         raise InvalidReference(
             text,
-            "only datasets of the local store can be changed here, and as a whole",
+            "this works on whole datasets of the local store only",
             hint=f"Use {reference.dataset_id!r}.",
         )
     return reference.dataset_id
@@ -454,73 +459,3 @@ def _split_view(text: str) -> tuple[str, str]:
     if reference.view is None:
         raise InvalidReference(text, "it names no view", hint="As in 'acme/hvac/summer-v0#july'.")
     return str(changed(reference, view=None)), reference.view
-
-
-def search(
-    text: str = "",
-    *,
-    organization: str | None = None,
-    tags: Iterable[str] = (),
-    environment: str | None = None,
-    space: str | None = None,
-    observation: str | None = None,
-    action: str | None = None,
-    licence: str | None = None,
-    episodes: Bounds = (None, None),
-    steps: Bounds = (None, None),
-    size: Bounds = (None, None),
-    returns: Bounds = (None, None),
-    score: Bounds = (None, None),
-    quality: Mapping[str, Bounds] | None = None,
-    sort: str = "updated",
-    ascending: bool = False,
-    limit: int = 20,
-    page: int = 1,
-) -> Results:
-    """Find datasets on the Hub that one may read; everything given must hold.
-
-    A Hub of ours answers all of it. Of others, repositories are listed by owner, name and tag, and what is in them is
-    read; ``notes`` of the results say so.
-
-    Args:
-        text: words, each of which is in a name, an id, the environment or the description.
-        organization: the owner.
-        tags: tags that the repository has.
-        environment: Gymnasium's id; without a version, all versions.
-        space: kind of the observation space or the action space, ``box``.
-        observation: kind of the observation space.
-        action: kind of the action space.
-        licence: as huggingface.co spells it, ``cc-by-4.0``.
-        episodes: least and largest number of episodes, None for no bound.
-        steps: likewise, of steps.
-        size: likewise, of bytes.
-        returns: likewise, of the mean return.
-        score: likewise, of the mean return where the random policy has 0 and the expert 100.
-        quality: likewise, of numbers by name, such as ``terminated``.
-        sort: ``updated``, ``created``, ``downloads``, ``likes``, ``episodes``, ``steps``, ``size``, ``return``, ``score``.
-        ascending: the smallest, or oldest, first.
-        limit: how many to return.
-        page: which page of so many, from 1 on.
-
-    Raises:
-        HubError: the Hub refuses, or cannot be reached.
-    """
-    query = Query(
-        words=tuple(text.split()),
-        organization=organization,
-        tags=tuple(tags),
-        environment=environment,
-        space=space,
-        observation=observation,
-        action=action,
-        licence=licence,
-        episodes=episodes,
-        steps=steps,
-        size=size,
-        returns=returns,
-        score=score,
-        quality=quality or {},
-        sort=sort,
-        ascending=ascending,
-    )
-    return find_datasets(query, limit=limit, page=page)

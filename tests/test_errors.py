@@ -34,6 +34,16 @@ EXAMPLES = [
     errors.AdapterError("No adapter."),
     errors.HubError("No such user.", status=404),
     errors.HubUnreachable("Nobody answers.", hint="Start it."),
+    errors.NotCached("acme/hvac"),
+    errors.CommitConflict("It has changed.", status=412),
+    errors.ChecksumError("Not what was named."),
+    errors.FileNotInRepository("acme/hvac", "0" * 40, "README.md"),
+    errors.RevisionNotFound("acme/hvac", "v9"),
+    errors.RepositoryNotFound("acme/hvac", "https://hub.example"),
+    errors.PublicationRefused("hvac", ["It has no card.", "It is empty."], hint="Mend both."),
+    errors.SelectionChanged("july", ["episodes: 2 became 3"], source="hf://acme/hvac@main/summer-v0"),
+    errors.ViewExists("july", "0" * 64),
+    errors.ViewNotFound("jully", "acme/hvac/summer-v0", known=["july"]),
 ]
 
 

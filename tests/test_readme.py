@@ -43,6 +43,9 @@ DOCUMENTS = [
     "docs/recording.md",
     "docs/scores.md",
     "docs/verification.md",
+    pytest.param("docs/how-to/teams.md", marks=pytest.mark.extended),  # two dozen commands
+    "docs/how-to/offline.md",
+    "docs/how-to/moving-from-pytupli.md",
 ]
 
 
@@ -64,6 +67,7 @@ def test_commands_tested_elsewhere_exist():
 def hub(tmp_path):
     """A Hub for the page's commands."""
     live = LiveHub(tmp_path / "hub").start()
+    live.person("uma")
     yield live
     live.stop()
 

@@ -192,11 +192,14 @@ class Dataset:
         self.reader.require(paths, positions)
 
     def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
-        """Return all rows of a leaf, of the whole dataset.  # (rows, *row_shape)
+        """Return all rows of a leaf, of the whole dataset.
 
         Args:
             path: of the leaf.
             positions: of the episodes whose rows will be read, where others need not come over the network.
+
+        Returns:
+            Read-only.  # (rows, *row_shape)
         """
         return self.reader.array(path, positions)
 

@@ -75,9 +75,14 @@ class FilterSource(Protocol):
         """Make some leaves of some episodes ready, together, before they are read with ``array``."""
 
     def array(self, path: str, positions: NDArray[np.int64] | None = None) -> NDArray[Any]:
-        """Return all rows of a leaf of fixed shape, without a copy where possible.  # (rows, *row_shape)
+        """Return all rows of a leaf of fixed shape, without a copy where possible.
 
-        Only the rows of the episodes at ``positions`` are read; None means all.
+        Args:
+            path: of the leaf.
+            positions: of the episodes whose rows will be read; None means all.
+
+        Returns:
+            Rows in the order above.  # (rows, *row_shape)
         """
 
     def zone(self, path: str, component: int) -> tuple[NDArray[Any], NDArray[Any]] | None:

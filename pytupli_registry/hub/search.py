@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ SORTS = ("updated", "created", "downloads", "likes", "episodes", "steps", "size"
 Bounds = tuple[float | None, float | None]
 _ANY: Bounds = (None, None)
 _PAGE = 100
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +161,14 @@ def facts_search(hub: Hub, query: Query, *, page_size: int) -> Iterator[Found] |
         return None
     pages = _connection(hub).pages(f"/api/registry/datasets?{_facts_query(query, page_size)}")
     try:
-        first = next(pages, None)
+        first = list(islice(pages, 1))
     except HubUnreachable:
         raise
     except HubError as error:
         if error.status in (404, 405, 501):
             return None
         raise
-    return _facts_found(first, pages)
+    return map(_found, chain(first, pages))
 
 
 def list_repositories(hub: Hub, query: Query, *, word: str | None = None) -> Iterator[Repository]:
@@ -220,64 +222,82 @@ def _facts_query(query: Query, page_size: int) -> str:
     return urlencode([(key, value) for key, value in asked if value is not None])
 
 
-def _facts_found(first: Any, rest: Iterator[Any]) -> Iterator[Found]:  # noqa: ANN401 - what a Hub answers
-    if first is None:
-        return
-    yield _found(first)
-    yield from map(_found, rest)
-
-
 def _found(said: Any) -> Found:  # noqa: ANN401
-    try:
-        returns = said["returns"]
-        numbers = {name: said.get(name) for name in ("terminated", "truncated")}
-        return Found(
-            reference=str(said["reference"]),
-            repo=str(said["id"]),
-            dataset_id=str(said["dataset_id"]),
-            environment=said["environment"],
-            observation=(said.get("observation_space") or {}).get("type"),
-            action=(said.get("action_space") or {}).get("type"),
-            episodes=said["total_episodes"],
-            steps=said["total_steps"],
-            size=said["size"],
-            returns=None
-            if returns is None
-            else Spread(*(returns[key] for key in ("min", "mean", "max", "std"))),
-            score=said.get("score"),
-            quality={
-                **{name: value for name, value in numbers.items() if value is not None},
-                **(said.get("quality") or {}),
-            },
-            private=bool(said["private"]),
-            gated=bool(said["gated"]),
-            updated=said["lastModified"],
-            downloads=int(said["downloads"]),
-            likes=int(said["likes"]),
-            tags=tuple(said["tags"]),
-            description=str(said.get("description") or ""),
-            warnings=tuple(said.get("warnings") or ()),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise HubUnreachable(
-            f"What the Hub says about a dataset cannot be understood ({error!s:.120})."
-        ) from error
+    if not isinstance(said, dict) or not isinstance(said.get("reference"), str):
+        raise HubUnreachable("What the Hub says about a dataset cannot be understood.")
+    quality = said.get("quality")
+    numbers = {
+        **{name: said.get(name) for name in ("terminated", "truncated")},
+        **(quality if isinstance(quality, dict) else {}),
+    }
+    return Found(
+        reference=said["reference"],
+        repo=_text(said.get("id")) or "",
+        dataset_id=_text(said.get("dataset_id")) or "",
+        environment=_text(said.get("environment")),
+        observation=_kind(said.get("observation_space")),
+        action=_kind(said.get("action_space")),
+        episodes=_count(said.get("total_episodes")),
+        steps=_count(said.get("total_steps")),
+        size=_count(said.get("size")),
+        returns=_spread(said.get("returns")),
+        score=_number(said.get("score")),
+        quality={
+            str(name): number for name, value in numbers.items() if (number := _number(value)) is not None
+        },
+        private=bool(said.get("private")),
+        gated=bool(said.get("gated")),
+        updated=_text(said.get("lastModified")),
+        downloads=_count(said.get("downloads")) or 0,
+        likes=_count(said.get("likes")) or 0,
+        tags=_texts(said.get("tags")),
+        description=_text(said.get("description")) or "",
+        warnings=_texts(said.get("warnings")),
+    )
 
 
 def _repository(said: Mapping[str, Any]) -> Repository:
-    tags = said.get("tags")
     return Repository(
         name=said["id"],
         private=bool(said.get("private")),
         gated=bool(said.get("gated")),
-        updated=said.get("lastModified"),
-        created=said.get("createdAt"),
-        downloads=_count(said.get("downloads")),
-        likes=_count(said.get("likes")),
-        tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
-        description=str(said.get("description") or ""),
+        updated=_text(said.get("lastModified")),
+        created=_text(said.get("createdAt")),
+        downloads=_count(said.get("downloads")) or 0,
+        likes=_count(said.get("likes")) or 0,
+        tags=_texts(said.get("tags")),
+        description=_text(said.get("description")) or "",
     )
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+# What comes from a Hub may be anything: what is not of its type is not known.
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if -_LARGEST < value < _LARGEST else None  # neither NaN nor what no float holds
+
+
+def _kind(space: object) -> str | None:
+    return _text(space.get("type")) if isinstance(space, dict) else None
+
+
+def _spread(said: object) -> Spread | None:
+    numbers = [
+        _number(said.get(key)) if isinstance(said, dict) else None for key in ("min", "mean", "max", "std")
+    ]
+    known = [number for number in numbers if number is not None]
+    return Spread(*known) if len(known) == len(numbers) else None

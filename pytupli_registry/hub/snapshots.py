@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,14 +24,13 @@ from pytupli_registry.errors import (
     RepositoryNotFound,
     RevisionNotFound,
 )
+from pytupli_registry.hub.answers import COMMIT, Following, file_of, holds, next_page
 from pytupli_registry.hub.credentials import resolve
 from pytupli_registry.hub.http import (
     FAILURES,
     OfflineModeIsEnabled,
     is_refused_connection,
     origin_of,
-    redirect_target,
-    stream,
 )
 from pytupli_registry.hub.pacing import RETRIED, Pace
 from pytupli_registry.hub.ranges import ATTEMPTS, RemoteBytes
@@ -48,12 +46,9 @@ __all__ = ["Hub", "RemoteFile", "Snapshot"]
 DEFAULT_REVISION = "main"
 _MAX_ANSWER = 1 << 28
 _MAX_READ = 1 << 26
-_MAX_REDIRECTS = 6
 _PATHS_A_REQUEST = 500
 _ANSWERS = 3  # attempts to get an answer that can be understood
 _CONNECTIONS = 4  # attempts where nobody listens at all: who mistyped a name must not wait long
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Hub:
@@ -106,7 +101,7 @@ class Hub:
         """
         asked = revision or DEFAULT_REVISION
         if self.is_offline:
-            commit = asked if _COMMIT.fullmatch(asked) else self.remembered.commit(repo, asked)
+            commit = asked if COMMIT.fullmatch(asked) else self.remembered.commit(repo, asked)
             if commit is None:
                 raise NotCached(f"revision {asked!r} of {repo} ({self.endpoint})")
             return Snapshot(self, repo, revision, commit)
@@ -114,7 +109,7 @@ class Hub:
             "GET", f"/api/datasets/{repo}/revision/{quote(asked, safe='')}?expand=sha", repo, asked
         )
         commit = answered.get("sha") if isinstance(answered, dict) else None
-        if not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise HubError(f"{self.endpoint} names no commit for {asked!r} of {repo}.")
         return Snapshot(self, repo, revision, commit)
 
@@ -149,7 +144,7 @@ class Hub:
             try:
                 with self._following(method, url, form) as answer:
                     if answer.status not in RETRIED:
-                        return self._read(answer, repo, revision), _next_page(answer)
+                        return self._read(answer, repo, revision), next_page(answer)
                     problem, headers = f"it answers {answer.status}", dict(answer.headers)
             except OfflineModeIsEnabled as error:
                 raise NotCached(f"what {self.endpoint} knows about {repo}") from error
@@ -164,8 +159,8 @@ class Hub:
             hint="Is it running, and is it the one you mean?",
         )
 
-    def _following(self, method: str, url: str, form: Any) -> _Following:  # noqa: ANN401
-        return _Following(self, method, url, form)
+    def _following(self, method: str, url: str, form: Any) -> Following:  # noqa: ANN401
+        return Following(self, method, url, form)
 
     def _read(self, answer: Answer, repo: str, revision: str) -> Any:  # noqa: ANN401
         if answer.status >= 300:
@@ -188,30 +183,6 @@ class Hub:
         if code == "RepoNotFound" or answer.status in {401, 404}:
             return RepositoryNotFound(repo, self.endpoint)
         return HubError(f"The Hub at {self.endpoint} refuses: {said:.300}", status=answer.status)
-
-
-class _Following:
-    """A request whose redirects are followed; the token goes along to the same origin only."""
-
-    def __init__(self, hub: Hub, method: str, url: str, form: Any) -> None:  # noqa: ANN401
-        self._hub, self._method, self._url, self._form = hub, method, url, form
-        self._opened: Any = None
-
-    def __enter__(self) -> Answer:
-        for _ in range(_MAX_REDIRECTS):
-            known = origin_of(self._url) == origin_of(self._hub.endpoint)
-            headers = self._hub.headers if known else {}
-            self._opened = stream(self._method, self._url, headers, self._form)
-            answer: Answer = self._opened.__enter__()
-            target = redirect_target(self._url, answer)
-            if target is None:
-                return answer
-            self._opened.__exit__(None, None, None)
-            self._url = target
-        raise HubError(f"{self._hub.endpoint} sends the client from place to place.")
-
-    def __exit__(self, *raised: object) -> None:
-        self._opened.__exit__(*raised)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,7 +244,7 @@ class Snapshot:
                 raise
             if url is not None and origin_of(url) != origin_of(self.hub.endpoint):
                 raise HubError(f"{self.hub.endpoint} continues its listing on another host, {url!r:.200}.")
-            found.update({file.path: file for file in map(_file, entries or []) if file is not None})
+            found.update({file.path: file for file in map(file_of, entries or []) if file is not None})
         self._keep(dict(found))
         return found
 
@@ -353,10 +324,10 @@ class Snapshot:
         file = self.file(path)
         for last in (False, True):
             place = self._downloaded(file, again=last)
-            if _holds(place, file):
+            if holds(place, file):
                 return place
         file = self.asked_again(file)
-        if _holds(place, file):
+        if holds(place, file):
             return place
         raise self._damaged(file)
 
@@ -421,7 +392,7 @@ class Snapshot:
         for _ in range(_ANSWERS):
             said = self.hub.ask("POST", path, self.repo, self.commit, {"paths": paths, "expand": "false"})
             try:
-                found = [_file(entry) for entry in said or []]
+                found = [file_of(entry) for entry in said or []]
             except HubError as error:
                 problem = str(error)
                 continue
@@ -459,41 +430,3 @@ class _Files(Mapping[str, RemoteFile]):
 
     def __len__(self) -> int:
         return len(self._all)
-
-
-def _file(said: Any) -> RemoteFile | None:  # noqa: ANN401 - JSON of a server
-    """Return the file that an entry of a listing describes; None for a folder.
-
-    Raises:
-        HubError: it is no such entry.
-    """
-    try:
-        if said["type"] != "file":
-            return None
-        lfs = said.get("lfs")
-        file = RemoteFile(
-            str(said["path"]),
-            int((lfs or said)["size"]),
-            str(said["oid"]),
-            None if lfs is None else str(lfs["oid"]).removeprefix("sha256:"),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise HubError("The Hub describes a file in a way that is not understood.") from error
-    named = _COMMIT.fullmatch(file.blob_id) and (file.sha256 is None or _SHA256.fullmatch(file.sha256))
-    if not named or not 0 <= file.size < 1 << 50:
-        raise HubError(f"The Hub describes {file.path!r:.160} with an impossible hash or size.")
-    return file
-
-
-def _holds(place: Path, file: RemoteFile) -> bool:
-    hasher, size = file.hasher(), 0
-    with place.open("rb") as opened:
-        while piece := opened.read(1 << 20):
-            hasher.update(piece)
-            size += len(piece)
-    return size == file.size and hasher.hexdigest() == file.key
-
-
-def _next_page(answer: Answer) -> str | None:
-    found = re.search(r'<([^>]+)>\s*;\s*rel="?next"?', answer.headers.get("link", ""))
-    return found[1] if found else None

@@ -13,6 +13,7 @@ from pytupli_registry.hub.commits import Addition, commit
 from pytupli_registry.hub.snapshots import Hub, Snapshot
 from pytupli_registry.remote.views import MOST_BYTES, apply, read_view, view_path
 from pytupli_registry.storage.durable import make_directories, write_durably
+from pytupli_registry.storage.trust import DATA_NAME, METADATA_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,11 +215,21 @@ class RemoteViews:
             if not replace and path in snapshot.files:
                 _check_same(there, view)
                 return
+            self._check_data(snapshot)
             addition = Addition(path, view.to_json())
             message = f"View {view.name} of {self._path}: {view.sha256[:12]}"
             self._commit(snapshot, [addition], [], message)
 
         self._on_the_branch(publish)
+
+    def _check_data(self, head: Snapshot) -> None:
+        """Refuse to save a view beside other data than it was made of."""
+        files = [f"{self._path}/data/{name}" for name in (DATA_NAME, METADATA_NAME)]
+        if head.look(files) != self._snapshot.look(files):
+            raise CommitConflict(
+                f"{self._where} was changed while the view was made.",
+                hint="Load it again, and save the view anew.",
+            )
 
     def delete(self, name: str) -> None:
         """Take a view away, in one commit."""

@@ -276,7 +276,7 @@ def test_a_dataset_that_cannot_be_read_is_listed_and_can_be_deleted(root: Path) 
             ["There is no dataset 'acme/frist-v0'", "Hint: Did you mean 'acme/first-v0'?"],
         ),
         (("show", "../etc"), 1, ["is not a dataset reference"]),
-        (("show", "hf://acme/first-v0"), 1, ["local store only", "Hint: Use 'acme/first-v0'."]),
+        (("show", "hf://acme/first-v0"), 1, ["names no repository", "Hint: There it begins with"]),
         (("filter", "acme/first-v0", "--episodes", "lenght > 1"), 1, ["  lenght > 1\n  ^\n", "'length'"]),
         (("filter", "acme/first-v0", "--episodes", "length >"), 1, ["Error: "]),
         (("filter", "acme/first-v0"), 2, ["--episodes"]),

@@ -4,7 +4,9 @@ import json
 import stat
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -252,6 +254,41 @@ def test_a_token_that_cannot_be_renewed_now_is_used_as_it_is(store: LoginStore) 
     assert store.find("http://127.0.0.1:9") == login
     with pytest.raises(HubUnreachable):
         identity.whoami()
+
+
+def test_a_redirect_does_not_take_the_token_along(store: LoginStore) -> None:
+    seen: dict[str, str | None] = {}
+
+    def hub_at(port_of_the_other: int | None) -> HTTPServer:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                here = "first" if port_of_the_other else "second"
+                seen[here] = self.headers.get("Authorization")
+                if port_of_the_other:
+                    self.send_response(302)
+                    self.send_header("Location", f"http://127.0.0.1:{port_of_the_other}{self.path}")
+                    self.end_headers()
+                    return
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"name": "ada"}')
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    second = hub_at(None)
+    first = hub_at(second.server_port)
+    endpoint = f"http://127.0.0.1:{first.server_port}"
+    store.remember(endpoint, Login("ada", "hf_secret"))
+    identity.whoami(endpoint)
+    assert seen == {"first": "Bearer hf_secret", "second": None}
+    for server in (first, second):
+        server.shutdown()
+        server.server_close()
 
 
 def test_two_processes_do_not_lose_each_others_logins(store: LoginStore) -> None:

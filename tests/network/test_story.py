@@ -64,7 +64,7 @@ def hub(tmp_path: Path) -> Iterator[LiveHub]:
 def people(hub: LiveHub, tmp_path: Path) -> Iterator[dict[str, Person]]:
     """Brita of the company, Uma of the university, Sten of nowhere: each logs in as people do."""
     found = {}
-    with Clients(tmp_path) as clients:
+    with Clients(tmp_path, "pytupli_d3rlpy", "pytupli_minari", "d3rlpy", "minari") as clients:
         for name in ("brita", "uma", "sten"):
             (tmp_path / name).mkdir()
             found[name] = Person(Home(tmp_path / name, hub.endpoint, None), clients)

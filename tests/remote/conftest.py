@@ -1,7 +1,5 @@
 """A published dataset, a Hub that counts what travels, and homes for clients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

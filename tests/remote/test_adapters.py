@@ -23,17 +23,17 @@ def test_d3rlpy_samples_the_same_and_begins_before_everything_is_here(world):
     assert data_bytes(world) == 0
     size = world.open().reader.fetcher.mirror.size
     for number in range(6):
-        np.random.seed(number)  # noqa: NPY002 - d3rlpy's own stream
+        np.random.seed(number)
         found = remote.sample_transition_batch(4)
         if number == 0:
             assert 0 < data_bytes(world) < size / 5
-        np.random.seed(number)  # noqa: NPY002
+        np.random.seed(number)
         expected = local.sample_transition_batch(4)
         for name in FIELDS[:4]:
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
     found = remote.sample_trajectory_batch(3, 20)
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
     expected = local.sample_trajectory_batch(3, 20)
     np.testing.assert_array_equal(found.returns_to_go, expected.returns_to_go)
     np.testing.assert_array_equal(found.observations, expected.observations)

@@ -124,6 +124,7 @@ def test_two_revisions_without_their_data(
     size = 5 * 4000 * (8 + 8 + 8 + 2)  # observations, actions, rewards, flags
     assert travelled < size / 5
     # Local against remote.
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
     write_walks(tmp_path, "hvac/summer-v0", [walk(at, 4000) for at in range(4)])
     mine = api.diff("hvac/summer-v0", "acme/hvac/summer-v0")
     assert (mine.unchanged, mine.added) == (4, (4,))

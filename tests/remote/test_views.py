@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pytupli_registry import api
 from pytupli_registry.errors import (
+    CommitConflict,
     FilterSyntaxError,
     FormatError,
     HubError,
@@ -22,6 +23,7 @@ from pytupli_registry.errors import (
     ViewExists,
     ViewNotFound,
 )
+from pytupli_registry.remote.view_files import views_of
 from pytupli_registry.remote.views import make_view, read_view
 from pytupli_registry.storage.local import LocalStore
 from tests.server.support.live import LiveHub
@@ -161,6 +163,17 @@ def test_a_view_needs_no_data_to_be_checked(home: Path, hub: LiveHub, tmp_path: 
     assert sum(path.stat().st_blocks * 512 for path in mirrored if path.stat().st_size == data) < data
 
 
+def test_a_view_is_not_saved_beside_other_data(home: Path, hub: LiveHub, tmp_path: Path) -> None:
+    folder = write_walks(tmp_path / "first", "moving/walk-v0", EPISODES)
+    commit_files(hub.api("alice"), "acme/moving", folder.parent)
+    old = api.load("acme/moving/walk-v0", JULY)
+    later = write_walks(tmp_path / "later", "moving/walk-v0", EPISODES[:3])
+    commit_files(hub.api("alice"), "acme/moving", later.parent)
+    with pytest.raises(CommitConflict, match="was changed while the view was made"):
+        views_of(old).write(make_view("july", old))
+    assert api.list_views("acme/moving/walk-v0") == []
+
+
 def a_view(tmp_path: Path) -> dict[str, Any]:
     folder = write_walks(tmp_path, "hvac/summer-v0", EPISODES)
     dataset = LocalStore(folder.parent.parent, tmp_path / "cache").open("hvac/summer-v0").where(JULY)
@@ -203,6 +216,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return a_view(tmp_path_factory.mktemp("view"))
 
 
+@settings(max_examples=40)
 @given(
     changes=st.dictionaries(
         st.sampled_from(["episodes", "steps", "transitions", "spaces", "lengths", "leaves", "mask"]),

@@ -1,6 +1,6 @@
 """Starts clients in no time: everything is imported, each client is a fork of this process and can be killed.
 
-Reads lines of JSON from standard input and answers each with a line:
+Arguments are names of more modules to import. Reads lines of JSON from standard input and answers each with a line:
 
 * ``{"work": "load" | "publish" | "pytupli" | "script", "environment": {…}, "arguments": {…}, "answer": PATH, "largest_file": N}`` starts a
   client and answers with its process id; what it has to say lies in ``PATH`` when it has ended;
@@ -120,8 +120,8 @@ def start(asked: dict[str, Any]) -> int:
 
 def main() -> None:
     """Serve until the end of the input."""
-    for name in PARTS:
-        import_module(f"pytupli_registry.{name}")
+    for name in [*(f"pytupli_registry.{part}" for part in PARTS), *sys.argv[1:]]:
+        import_module(name)
     for line in sys.stdin:
         asked = json.loads(line)
         if "wait" in asked:

@@ -79,10 +79,12 @@ class Clients:
 
     Args:
         folder: for answers and the log.
+        modules: what clients will need, to be imported once for all of them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *modules: str) -> None:
         self._folder = folder
+        self._modules = modules
         self._log = folder / "clients.log"
         self._count = 0
 
@@ -90,7 +92,7 @@ class Clients:
         path = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", str(_ZYGOTE)],
+                [sys.executable, "-W", "ignore", str(_ZYGOTE), *self._modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.storage.local import LocalStore
@@ -50,7 +50,7 @@ def write_walks(
 ) -> Path:
     """Write a dataset into a store below ``root``, and return its folder."""
     store = LocalStore(root / "datasets", root / "cache")
-    spec = json.dumps({"id": environment, "entry_point": "nowhere:Walk", "kwargs": {}})
+    spec = EnvSpec(id=environment, entry_point="nowhere:Walk").to_json()
     with store.writer(dataset_id, **SPACES, env_spec=spec, extra=extra) as writer:
         for episode in episodes:
             writer.add(episode)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from pytupli_registry.cli.output import Output, json_option
@@ -26,9 +28,11 @@ def command(ctx: click.Context) -> None:
     with output.progress("Verifying", len(found)) as advance:
         for facts in found:
             if facts.size is not None:
-                bad = mirrors.open(facts.sha256, facts.size).verify()
-                if len(bad):
-                    damaged[facts.sha256] = bad.total
+                mirror = mirrors.open(facts.sha256, facts.size)
+                is_lost = facts.whole is not None and not mirror.is_whole and Path(facts.whole).exists()
+                count = facts.size if is_lost else mirror.verify().total
+                if count:
+                    damaged[facts.sha256] = count
             advance(1)
     if not output.document({"verified": len(found), "damaged_bytes": damaged}):
         output.line(f"Verified {len(found)} files.")

@@ -35,6 +35,7 @@ WRITES = "hub_writes"
 SNAPSHOT: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 ROWS_A_STATEMENT = 500  # SQLite takes 32,766 parameters
 Version = int
+Upsert = sqlite.Insert | postgresql.Insert
 DISK_FULL = ("database or disk is full", "No space left on device")
 
 
@@ -56,6 +57,7 @@ class Database:
         self.engine = self._engine(connections)
         self._watch = _Watch(self.url.database) if self.is_sqlite and self.url.database else None
         self._turns = Turns(BUSY_MS / 1000)
+        self._upserts: dict[tuple[type[Base], tuple[str, ...], tuple[str, ...]], Upsert] = {}
         if self.is_sqlite:
             _prepare_sqlite(self.engine, synchronous=synchronous)
 
@@ -151,23 +153,33 @@ class Database:
         Returns:
             the first keys of the rows that were left alone because they differ from the new ones in ``same``.
         """
-        columns = table.__table__.c
-        keys = [column.name for column in table.__table__.primary_key]
-        statement = self._insert(table)
-        new = statement.excluded
-        upserting = statement.on_conflict_do_update(
-            index_elements=keys,
-            set_={name: new[name] for name in update},
-            where=and_(*(columns[name].is_not_distinct_from(new[name]) for name in same)) if same else None,
-        )
+        key = next(iter(table.__table__.primary_key)).name
+        upserting = self._upserting(table, update, same)
         wanted = list(rows)
         if not same:
             _run(session, upserting, wanted)
             return []
-        written = set(_told(session, upserting.returning(columns[keys[0]]), wanted))
-        return [row[keys[0]] for row in wanted if row[keys[0]] not in written]
+        written = set(_told(session, upserting.returning(table.__table__.c[key]), wanted))
+        return [row[key] for row in wanted if row[key] not in written]
 
-    def _insert(self, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    def _upserting(self, table: type[Base], update: tuple[str, ...], same: tuple[str, ...]) -> Upsert:
+        # Kept, because putting such a statement together takes longer than running it.
+        known = self._upserts.get((table, update, same))
+        if known is None:
+            columns = table.__table__.c
+            statement = self._insert(table)
+            new = statement.excluded
+            known = statement.on_conflict_do_update(
+                index_elements=[column.name for column in table.__table__.primary_key],
+                set_={name: new[name] for name in update},
+                where=and_(*(columns[name].is_not_distinct_from(new[name]) for name in same))
+                if same
+                else None,
+            )
+            self._upserts[table, update, same] = known
+        return known
+
+    def _insert(self, table: type[Base]) -> Upsert:
         # The table, not the class: so its rows are parameters of one statement, which is compiled once.
         whole = cast("Table", table.__table__)
         return sqlite.insert(whole) if self.is_sqlite else postgresql.insert(whole)

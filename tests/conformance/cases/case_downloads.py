@@ -169,6 +169,8 @@ def test_a_file_that_is_replaced_between_head_and_get(repo, commit, path):
     found = get_hf_file_metadata(url, token=OWNER.token)
     commit(repo, {path: b"\x00longer than that"})
     answer = request("GET", found.location, OWNER.token if found.location.startswith(ENDPOINT) else None)
+    if answer.status == 302:
+        answer = request("GET", answer.headers["location"])  # signed: it needs no token
     assert (answer.status, answer.body) == (200, b"\x00short")
     assert len(answer.body) == found.size
 

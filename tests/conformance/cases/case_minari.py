@@ -35,8 +35,12 @@ def minari(place):
 
 
 @pytest.fixture
-def word():
-    return new_name("ns").replace("-", "")
+def word(api):
+    """A namespace of the test's own; what it left there is deleted, for every listing reads everything."""
+    made = new_name("ns").replace("-", "")
+    yield made
+    for repo in list(api.list_datasets(author=MINARI_ORGANIZATION, search=made)):
+        api.delete_repo(repo.id, repo_type="dataset")
 
 
 @pytest.fixture
@@ -163,7 +167,8 @@ def test_who_sees_it(minari, upload, word, api, stranger, monkeypatch):
         monkeypatch.setenv("HF_TOKEN", OWNER.token)
 
 
-def test_strangers_cannot_upload(minari, make, word):
+def test_strangers_cannot_upload(minari, make, upload, word):
+    upload(f"{word}/w-v0")
     make(f"{word}/x-v0")
     with pytest.raises(HfHubHTTPError, match="403"):
         minari.upload_dataset(f"{word}/x-v0", STRANGER.token)

@@ -76,7 +76,7 @@ def minari(root: Path, endpoint: str, datasets: int) -> float:
     }
     start = time.perf_counter()
     command = [sys.executable, "-c", MINARI_COMMAND, "list", "remote", "--all"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     duration = time.perf_counter() - start
     if done.returncode or done.stdout.count("-v0") < datasets:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])

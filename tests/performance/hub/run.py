@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 from importlib import import_module
@@ -24,7 +25,7 @@ def main() -> int:
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS, help="only these")
     parser.add_argument("--scale", type=float, default=1.0, help="of all sizes; 0.1 for a quick look")
     parser.add_argument(
-        "--scratch", type=Path, help="where the data goes (about 12 GB); default: a temporary one"
+        "--scratch", type=Path, help="where the data goes (about 10 GB); default: a temporary one"
     )
     parser.add_argument("--output", type=Path, default=Path("bench-output"), help="where hub.md goes")
     options = parser.parse_args()
@@ -42,15 +43,16 @@ def report(root: Path, parts: tuple[str, ...], scale: float, output: Path) -> in
     from table import markdown
 
     rows = []
+    output.mkdir(exist_ok=True)
     for part in parts:
         print(f"… {part}", flush=True)
         folder = root / part
         folder.mkdir()
         new = import_module(part).measure(folder, scale)
+        shutil.rmtree(folder)
         print(markdown(new), flush=True)
         rows += new
-    output.mkdir(exist_ok=True)
-    (output / "hub.md").write_text(markdown(rows) + "\n")
+        (output / "hub.md").write_text(markdown(rows) + "\n")
     print(markdown(rows))
     return 1 if any(row.met is False for row in rows) else 0
 

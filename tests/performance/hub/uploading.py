@@ -9,10 +9,9 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+MOST_S = 600
 
 
 def upload(endpoint: str, token: str, repo: str, file: Path, *, home: Path, xet: bool) -> float:
@@ -28,10 +27,11 @@ def upload(endpoint: str, token: str, repo: str, file: Path, *, home: Path, xet:
 
     Raises:
         RuntimeError: it failed.
+        TimeoutExpired: it does not end.
     """
     environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "" if xet else "1"}
     command = [sys.executable, __file__, endpoint, token, repo, str(file)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=MOST_S)
     if done.returncode:
         raise RuntimeError(done.stderr[-3000:])
     return float(done.stdout.split()[-1])
@@ -44,9 +44,7 @@ def main() -> None:
     api = HfApi(endpoint=endpoint, token=token)
     api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
     start = time.perf_counter()
-    api.upload_file(
-        path_or_fileobj=file, path_in_repo=os.path.basename(file), repo_id=repo, repo_type="dataset"
-    )
+    api.upload_file(path_or_fileobj=file, path_in_repo=Path(file).name, repo_id=repo, repo_type="dataset")
     print(time.perf_counter() - start)
 
 

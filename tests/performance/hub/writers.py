@@ -15,7 +15,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,9 @@ from table import Row, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from huggingface_hub import HfApi
 
 WRITERS = 32
 PROCESSES = 4

@@ -6,6 +6,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from pytupli_registry.server.protocol import HubProtocol
@@ -24,6 +25,7 @@ class HostileHub(LiveHub):
         self.start()
         # Its own protocol, as `pytupli-server start` uses it.
         self._server.config.http_protocol_class = HubProtocol
+        self.client = httpx2.Client(base_url=self.endpoint, timeout=20)
         self.organization("acme", alice="admin")
         self.person("mallory")
         api = self.api("alice")
@@ -65,4 +67,5 @@ def status_of(answer: bytes) -> int:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileHub]:
     hub = HostileHub(tmp_path_factory.mktemp("hostile") / "hub")
     yield hub
+    hub.client.close()
     hub.stop()

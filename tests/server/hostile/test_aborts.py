@@ -31,7 +31,7 @@ Begun = tuple[bytes, bytes]
 
 def ask(hub: HostileHub, method: str, path: str, **said: object) -> dict:
     headers = {"Authorization": f"Bearer {hub.person('alice').token}"}
-    answer = httpx2.request(method, f"{hub.endpoint}{path}", headers=headers, timeout=20, **said)
+    answer = hub.client.request(method, path, headers=headers, **said)
     assert answer.status_code < 300, answer.text
     return answer.json()
 

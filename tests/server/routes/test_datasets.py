@@ -30,6 +30,12 @@ def metadata(dataset_id: str, episodes: int, steps: int, environment: str, kind:
     return json.dumps(said).encode()
 
 
+SCORED = {
+    "format": "pytupli-benchmark",
+    "reference_scores": {"random": {"mean": 0.0}, "expert": {"mean": 500.0}},
+}
+
+
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
     """Five datasets: two of acme/walker (one with returns), a private, a gated and a public one."""
@@ -43,6 +49,7 @@ def hub(tmp_path_factory):
         alice,
         "acme/walker",
         files_below(made)
+        | {"benchmark.json": json.dumps(SCORED).encode()}
         | {"long-v1/data/metadata.json": metadata("walker/long-v1", 900, 90_000, "Walker2d-v5")},
     )
     card = b"---\nlicense: mit\ntags: [secret-plan]\n---\n"
@@ -132,6 +139,12 @@ def test_who_was_let_in_finds_gated_datasets(hub):
         ("max_steps=50", {"acme/hidden/a-v0"}),
         ("min_return=1", {"acme/walker/random-v0"}),
         ("max_return=-1", set()),
+        ("space=dict", {"acme/gated/a-v0"}),
+        ("space=discrete&min_episodes=900", {"acme/walker/long-v1"}),
+        ("min_size=1&max_size=10", set()),
+        ("min_score=0", {"acme/walker/random-v0"}),
+        ("min_score=101", set()),
+        ("search=random+actions", {"acme/walker/random-v0"}),
         ("tag=minari&tag=environment:hopper-v4", {"acme/hidden/a-v0"}),
         ("search=walker+cartpole", {"acme/walker/random-v0"}),
         ("search=walker&search=2d", {"acme/walker/long-v1"}),
@@ -145,7 +158,7 @@ def test_what_is_asked_for_must_hold(hub, query, expected):
 
 
 @pytest.mark.parametrize(
-    "sort", ["updated", "created", "downloads", "likes", "episodes", "steps", "size", "return"]
+    "sort", ["updated", "created", "downloads", "likes", "episodes", "steps", "size", "return", "score"]
 )
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_pages_follow_each_other(hub, sort, direction):
@@ -172,6 +185,7 @@ def test_an_entry_says_everything(hub):
     assert entry["id"] == "acme/walker"
     assert entry["dataset_id"] == "walker/random-v0"
     assert entry["returns"]["min"] <= entry["returns"]["mean"] <= entry["returns"]["max"]
+    assert entry["score"] == pytest.approx(entry["returns"]["mean"] / 5)
     assert entry["lengths"]["mean"] == pytest.approx(entry["total_steps"] / 3)
     assert entry["observation_space"] == {"type": "Box", "dtype": "float32", "shape": [4]}
     assert entry["author"] == ["Ada"]

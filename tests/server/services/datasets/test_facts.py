@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import h5py
 import numpy as np
 import pytest
 
-from pytupli_registry.server.wire.names import RepoType
+from pytupli_registry.server.services.repositories import lookup
+from pytupli_registry.server.services.storage_history.large_files import delete_large_files
+from pytupli_registry.server.wire.names import RepoId, RepoType
 
 
 def returns_of(hdf5: bytes) -> list[float]:
@@ -88,6 +91,20 @@ def test_episodes_in_folders_of_their_own(workshop, arrow):
     row = workshop.facts("walker")["arrow-v0"]
     assert (row.data_format, row.total_episodes, row.return_mean) == ("arrow", 3, None)
     assert row.size == sum(map(len, arrow.values()))
+
+
+def test_bytes_that_are_deleted_for_good_leave_the_facts(workshop, walker):
+    workshop.create("walker")
+    workshop.commit("walker", walker)
+    before = workshop.facts("walker")["random-v0"]
+    recording = walker["random-v0/data/main_data.hdf5"]
+    with workshop.hub.database.write() as session:
+        repository = lookup(session, RepoId(RepoType.DATASET, "acme", "walker"))
+        doomed = [hashlib.sha256(recording).hexdigest()]
+        delete_large_files(session, workshop.hub, repository, doomed, rewrite=True)
+    after = workshop.facts("walker")["random-v0"]
+    assert (before.return_mean is None, after.return_mean is None) == (False, True)
+    assert after.size == before.size - len(recording)
 
 
 def test_an_index_that_describes_another_file_is_not_believed(workshop, walker):
