@@ -12,18 +12,12 @@ if TYPE_CHECKING:
     from pytupli_registry.api import (
         append,
         delete,
-        delete_view,
-        diff,
-        find_view,
         import_dataset,
         list_datasets,
-        list_views,
         load,
         open_dataset,
         recover,
         save,
-        save_view,
-        search,
         validate,
         write,
     )
@@ -39,6 +33,8 @@ if TYPE_CHECKING:
     from pytupli_registry.publishing.merging import merge
     from pytupli_registry.publishing.publish import publish
     from pytupli_registry.recorder import Recorder
+    from pytupli_registry.remote.finding import search
+    from pytupli_registry.selections import delete_view, diff, find_view, list_views, save_view
 
 __version__ = "0.1.0"
 
@@ -46,23 +42,23 @@ _HOMES = {
     "append": "api",
     "append_remote": "publishing.appending",
     "delete": "api",
-    "delete_view": "api",
-    "diff": "api",
+    "delete_view": "selections",
+    "diff": "selections",
     "environment_of": "benchmarks.origin",
-    "find_view": "api",
+    "find_view": "selections",
     "import_dataset": "api",
     "index_remote": "publishing.indexing",
     "list_benchmarks": "benchmarks.listing",
     "list_datasets": "api",
-    "list_views": "api",
+    "list_views": "selections",
     "load": "api",
     "merge": "publishing.merging",
     "open_dataset": "api",
     "publish": "publishing.publish",
     "recover": "api",
     "save": "api",
-    "save_view": "api",
-    "search": "api",
+    "save_view": "selections",
+    "search": "remote.finding",
     "validate": "api",
     "write": "api",
     "Benchmark": "benchmarks.benchmark",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,7 @@ from pytupli_registry.errors import (
     RepositoryNotFound,
     did_you_mean,
 )
-from pytupli_registry.hub.snapshots import Hub
 from pytupli_registry.references import Reference
-from pytupli_registry.remote.diff import diff_datasets
-from pytupli_registry.remote.finding import search
-from pytupli_registry.remote.opening import open_dataset as open_remote_dataset
-from pytupli_registry.remote.pulling import plan_pull, pull
-from pytupli_registry.remote.view_files import find as find_by_name
-from pytupli_registry.remote.view_files import load_view, source_of, views_of
-from pytupli_registry.remote.views import make_view
 from pytupli_registry.storage import commit
 from pytupli_registry.storage.forms import stored_dtypes
 from pytupli_registry.storage.local import LocalStore, open_directory
@@ -40,8 +31,6 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.dataset.episode import Episode
     from pytupli_registry.filters.expression import Expression
-    from pytupli_registry.remote.diff import DatasetDiff
-    from pytupli_registry.remote.views import View
     from pytupli_registry.storage.commit import Unfinished
     from pytupli_registry.storage.local import StoredDataset
     from pytupli_registry.validation import Report
@@ -49,23 +38,15 @@ if TYPE_CHECKING:
 __all__ = [
     "append",
     "delete",
-    "delete_view",
-    "diff",
     "discard",
-    "find_view",
     "import_dataset",
     "list_datasets",
-    "list_views",
     "load",
     "open_dataset",
     "open_reference",
-    "plan_pull",
-    "pull",
     "recover",
     "repack",
     "save",
-    "save_view",
-    "search",
     "unfinished",
     "validate",
     "write",
@@ -106,7 +87,11 @@ def open_reference(text: str, *, advance: Callable[[int], None] | None = None) -
     """
     reference = Reference.parse_dataset(text)
     dataset = _open_local(reference) or _open_remote(reference, advance)
-    return dataset if reference.view is None else load_view(dataset, reference.view)
+    if reference.view is None:
+        return dataset
+    from pytupli_registry.remote.view_files import load_view  # noqa: PLC0415 - as below
+
+    return load_view(dataset, reference.view)
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -324,6 +309,10 @@ def _open_local(reference: Reference) -> Dataset | None:
 
 
 def _open_remote(reference: Reference, advance: Callable[[int], None] | None) -> Dataset:
+    # Imported when needed: the Hub's client takes longer to import than a local dataset to open.
+    from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415
+    from pytupli_registry.remote.opening import open_dataset as open_remote_dataset  # noqa: PLC0415
+
     hub = Hub()
     try:
         return open_remote_dataset(reference, hub, advance=advance)
@@ -363,99 +352,3 @@ def _data_directory(path: Path) -> Path:
     raise DatasetNotFound(
         path.name, str(path.parent), hint="Give a dataset's directory, or the `data` directory in it."
     )
-
-
-def diff(
-    before: str,
-    after: str,
-    *,
-    episodes: Expression | str | None = None,
-    steps: Expression | str | None = None,
-) -> DatasetDiff:
-    """Compare two datasets, or two revisions of one; of datasets on a Hub the data itself does not travel.
-
-    Args:
-        before: a reference, ``acme/hvac@v1/summer-v0``.
-        after: another one.
-        episodes: compare the episodes for which this filter is true.
-        steps: compare what this filter keeps.
-
-    Raises:
-        PytupliError: as :func:`load`.
-    """
-    return diff_datasets(load(before, episodes, steps), load(after, episodes, steps))
-
-
-def save_view(
-    reference: str,
-    name: str,
-    *,
-    episodes: Expression | str | None = None,
-    steps: Expression | str | None = None,
-    description: str = "",
-    replace: bool = False,
-) -> View:
-    """Keep what filters say about a dataset under a name, beside the dataset; on a Hub this is one commit.
-
-    Args:
-        reference: the dataset; a view of it may be narrowed further.
-        name: by which others load it, ``acme/hvac/summer-v0#name``.
-        episodes: keep the episodes for which this filter is true.
-        steps: keep the transitions for which this filter is true.
-        description: for people.
-        replace: put it in the place of a view of other data.
-
-    Raises:
-        InvalidReference: this is no name of a view.
-        ViewExists: there is a view of other data under that name.
-        PytupliError: as :func:`load`, or the Hub refuses.
-    """
-    dataset = load(reference, episodes, steps)
-    view = make_view(name, dataset, description=description, source=source_of(dataset))
-    views_of(dataset).write(view, replace=replace)
-    return view
-
-
-def list_views(reference: str) -> list[View]:
-    """Return the views beside a dataset, by name.
-
-    Raises:
-        PytupliError: as :func:`load`.
-        FormatError: one of them is damaged.
-    """
-    views = views_of(load(reference))
-    return [views.read(name) for name in views.names()]
-
-
-def find_view(reference: str) -> View:
-    """Return a view without applying it.
-
-    Args:
-        reference: ``acme/hvac/summer-v0#expert-july``, or with the first 12 digits or more of its hash as name.
-
-    Raises:
-        InvalidReference: the reference names no view.
-        ViewNotFound: there is none.
-        PytupliError: as :func:`load`.
-    """
-    dataset, name = _split_view(reference)
-    return find_by_name(views_of(load(dataset)), name, dataset)
-
-
-def delete_view(reference: str) -> None:
-    """Delete a view, ``acme/hvac/summer-v0#expert-july``; the data stays.
-
-    Raises:
-        InvalidReference: the reference names no view.
-        ViewNotFound: there is none.
-        PytupliError: as :func:`load`, or the Hub refuses.
-    """
-    dataset, name = _split_view(reference)
-    views_of(load(dataset)).delete(name)
-
-
-def _split_view(text: str) -> tuple[str, str]:
-    reference = Reference.parse_dataset(text)
-    if reference.view is None:
-        raise InvalidReference(text, "it names no view", hint="As in 'acme/hvac/summer-v0#july'.")
-    return str(changed(reference, view=None)), reference.view

@@ -32,10 +32,10 @@ def command(ctx: click.Context, first: str, second: str, episodes: str | None, s
     Episodes are compared by the checksums in the indexes: of datasets on a Hub, the data itself does not travel.
     With filters, what they keep of both is compared.
     """
-    from pytupli_registry import api  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry import selections  # noqa: PLC0415 - lazy, for a fast `--help`
 
     output = ctx.ensure_object(Output)
-    found = api.diff(first, second, episodes=episodes, steps=steps)
+    found = selections.diff(first, second, episodes=episodes, steps=steps)
     if not output.document({"same": found.is_same, **_document(found)}):
         _tell(output, found, first, second)
     if not found.is_same:

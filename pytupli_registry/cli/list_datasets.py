@@ -45,13 +45,13 @@ def command(output: Output, organization: str | None) -> None:
 
 
 def _list_remote(output: Output, organization: str) -> None:
-    from pytupli_registry import api  # noqa: PLC0415
     from pytupli_registry.cli.search import show_found  # noqa: PLC0415
     from pytupli_registry.hub.search import Query, list_repositories  # noqa: PLC0415
     from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415
+    from pytupli_registry.remote.finding import search  # noqa: PLC0415
 
     repositories = list(list_repositories(Hub(), Query(organization=organization)))
-    found = api.search(organization=organization, limit=_MOST)
+    found = search(organization=organization, limit=_MOST)
     without = sorted({one.name for one in repositories} - {one.repo for one in found})
     document = {
         "repositories": repositories,

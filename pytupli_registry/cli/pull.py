@@ -39,13 +39,15 @@ def command(
     (`pytupli cache list`).
     """
     from pytupli_registry import api  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.remote.pulling import plan_pull  # noqa: PLC0415
+    from pytupli_registry.remote.pulling import pull as bring  # noqa: PLC0415
 
     if only_plan and saved_id is not None:
         raise click.UsageError("--plan brings nothing that --save could write.")
     moved = _Moved()
     dataset = api.open_reference(reference, advance=moved.add)
     chosen = dataset if episodes is None else dataset.where(episodes)
-    plan = api.plan_pull(chosen, steps)
+    plan = plan_pull(chosen, steps)
     if only_plan:
         if not output.document({"plan": plan, **_origin(dataset)}):
             _show_plan(output, dataset, plan)
@@ -53,7 +55,7 @@ def command(
     with output.progress(f"Pulling {reference}", None if plan is None else plan.travelling_bytes) as advance:
         moved.advance = advance
         kept = chosen if steps is None else chosen.where(steps=steps)
-        api.pull(kept)
+        bring(kept)
     if saved_id is not None:
         with output.progress(f"Writing {saved_id}", kept.episode_count) as advance:
             api.save(kept, saved_id, advance=advance)

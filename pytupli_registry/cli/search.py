@@ -94,11 +94,11 @@ def _qualities(
 @click.pass_obj
 def command(output: Output, /, words: tuple[str, ...], page: int, **asked: Any) -> None:  # noqa: ANN401
     """Find datasets on the Hub that you may read; everything given must hold."""
-    from pytupli_registry import api  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry.remote.finding import search as find  # noqa: PLC0415 - lazy, for a fast `--help`
 
     bounds: dict[str, Any] = {name: (asked.pop(f"min_{name}"), asked.pop(f"max_{name}")) for name in _BOUNDED}
     returns = bounds.pop("return")
-    found = api.search(" ".join(words), page=page, returns=returns, **bounds, **asked)
+    found = find(" ".join(words), page=page, returns=returns, **bounds, **asked)
     document = {"datasets": list(found), "page": page, "more": found.more, "notes": found.notes}
     if output.document(document):
         return

@@ -42,9 +42,9 @@ def save(
     replace: bool,
 ) -> None:
     """Save what filters keep of a dataset under a name; on a Hub, in one commit."""
-    from pytupli_registry import api  # noqa: PLC0415 - lazy, for a fast `--help`
+    from pytupli_registry import selections  # noqa: PLC0415 - lazy, for a fast `--help`
 
-    view = api.save_view(
+    view = selections.save_view(
         reference, name, episodes=episodes, steps=steps, description=description, replace=replace
     )
     if not output.document(_document(view)):
@@ -60,9 +60,9 @@ def save(
 @click.pass_obj
 def list_views(output: Output, reference: str) -> None:
     """List the views of a dataset."""
-    from pytupli_registry import api  # noqa: PLC0415
+    from pytupli_registry import selections  # noqa: PLC0415
 
-    found = api.list_views(reference)
+    found = selections.list_views(reference)
     if output.document([_document(view) for view in found]):
         return
     if not found:
@@ -80,9 +80,9 @@ def list_views(output: Output, reference: str) -> None:
 @click.pass_obj
 def show(output: Output, reference: str) -> None:
     """Show a view, by its name or the first 12 digits of its hash; `pytupli show REF#NAME` checks and applies it."""
-    from pytupli_registry import api  # noqa: PLC0415
+    from pytupli_registry import selections  # noqa: PLC0415
 
-    view = api.find_view(reference)
+    view = selections.find_view(reference)
     if not output.document(_document(view)):
         output.facts({"view": view.name, "hash": view.sha256, **_facts(view)})
 
@@ -94,9 +94,9 @@ def show(output: Output, reference: str) -> None:
 @click.pass_obj
 def delete(output: Output, reference: str) -> None:
     """Delete a view; the data stays."""
-    from pytupli_registry import api  # noqa: PLC0415
+    from pytupli_registry import selections  # noqa: PLC0415
 
-    api.delete_view(reference)
+    selections.delete_view(reference)
     if not output.document({"deleted": reference}):
         output.line(f"Deleted the view {reference}.")
 

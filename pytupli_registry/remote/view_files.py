@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pytupli_registry.errors import CommitConflict, FormatError, PytupliError, ViewExists, ViewNotFound
+from pytupli_registry.errors import (
+    CommitConflict,
+    FormatError,
+    InvalidReference,
+    PytupliError,
+    ViewExists,
+    ViewNotFound,
+)
 from pytupli_registry.hub.commits import Addition, commit
 from pytupli_registry.hub.snapshots import Hub, Snapshot
+from pytupli_registry.references import Reference
 from pytupli_registry.remote.views import MOST_BYTES, apply, read_view, view_path
 from pytupli_registry.storage.durable import make_directories, write_durably
 from pytupli_registry.storage.trust import DATA_NAME, METADATA_NAME
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.dataset import Dataset
     from pytupli_registry.remote.views import View
 
-__all__ = ["LocalViews", "RemoteViews", "Views", "find", "load_view", "source_of", "views_of"]
+__all__ = ["LocalViews", "RemoteViews", "Views", "find", "load_view", "source_of", "split_view", "views_of"]
 
 _SUFFIX = ".json"
 _DIGEST = re.compile(r"[0-9a-f]{12,64}")
@@ -70,6 +79,18 @@ def views_of(dataset: Dataset, hub: Hub | None = None) -> Views:
         return LocalViews(Path(dataset.source).parent, dataset.metadata.dataset_id)
     there = hub or Hub(origin.endpoint)
     return RemoteViews(Snapshot(there, origin.repo, origin.revision, origin.commit), origin.path_in_repo)
+
+
+def split_view(text: str) -> tuple[str, str]:
+    """Return the reference of a dataset, and the name of the view, of ``acme/hvac/summer-v0#july``.
+
+    Raises:
+        InvalidReference: it cannot be parsed, or names no view.
+    """
+    reference = Reference.parse_dataset(text)
+    if reference.view is None:
+        raise InvalidReference(text, "it names no view", hint="As in 'acme/hvac/summer-v0#july'.")
+    return str(replace(reference, view=None)), reference.view
 
 
 def source_of(dataset: Dataset) -> str | None:

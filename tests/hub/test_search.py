@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytupli_registry import api
+import pytupli_registry
 from pytupli_registry.cli.output import plain
 from pytupli_registry.errors import HubError, HubUnreachable
 from pytupli_registry.hub import revisions as history
@@ -85,7 +85,7 @@ def find(
         text: str = "", *, user: str | None = "bob", organization: str | None = "acme", **asked
     ) -> Results:
         at_home(monkeypatch, tmp_path / str(user), hub, user)
-        return api.search(text, organization=organization, **asked)
+        return pytupli_registry.search(text, organization=organization, **asked)
 
     return search
 

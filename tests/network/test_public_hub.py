@@ -11,9 +11,10 @@ import pytest
 from huggingface_hub import constants
 
 import pytupli_registry
-from pytupli_registry import Benchmark, Episode, api
+from pytupli_registry import Benchmark, Episode
 from pytupli_registry.errors import DatasetNotFound, HubError, RepositoryNotFound
 from pytupli_registry.hub.snapshots import Hub
+from pytupli_registry.remote.pulling import plan_pull
 from tests.support.client_zygote import digest
 from tests.support.public_hub import PublicHub
 from tests.support.public_limits import Limits
@@ -90,7 +91,7 @@ def test_publish_load_append_and_views(ada: PublicHub, home: Path, monkeypatch: 
     assert dataset.origin.commit == made.commit
     assert digest(dataset.columns()) == oracle("hvac/summer-v0", FILTER)
 
-    view = api.save_view("hf://acme/hvac/summer-v0", "best", episodes=FILTER)
+    view = pytupli_registry.save_view("hf://acme/hvac/summer-v0", "best", episodes=FILTER)
     assert len(pytupli_registry.load("hf://acme/hvac/summer-v0#best")) == len(dataset)
     assert view.selection.episodes == len(dataset)
 
@@ -110,7 +111,7 @@ def test_publish_load_append_and_views(ada: PublicHub, home: Path, monkeypatch: 
 def test_only_what_is_needed_travels(ada: PublicHub, home: Path, monkeypatch: pytest.MonkeyPatch):
     write("large/data-v0", 3, count=400, steps=200)
     pytupli_registry.publish("large/data-v0", "ada")
-    plan = api.plan_pull(pytupli_registry.load("hf://ada/large/data-v0", episodes="total_return >= 30"))
+    plan = plan_pull(pytupli_registry.load("hf://ada/large/data-v0", episodes="total_return >= 30"))
     assert not plan.is_whole
     assert plan.travelling_bytes < plan.total_bytes / 5
     got = pytupli_registry.load("hf://ada/large/data-v0", episodes="total_return >= 30")
@@ -130,7 +131,7 @@ def test_benchmarks(ada: PublicHub, home: Path, monkeypatch: pytest.MonkeyPatch)
 def test_search_goes_by_what_the_public_hub_knows(ada: PublicHub, home: Path):
     write("findable/data-v0", 4, count=3)
     pytupli_registry.publish("findable/data-v0", "acme", private=True)
-    found = api.search("findable", organization="acme")
+    found = pytupli_registry.search("findable", organization="acme")
     assert "acme/findable" in repr(found)
 
 

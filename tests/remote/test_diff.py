@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytupli_registry import api
+import pytupli_registry
 from pytupli_registry.dataset.dataset import Dataset
 from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.remote.diff import diff_datasets
@@ -118,7 +118,7 @@ def test_two_revisions_without_their_data(
     with Network(hub.port) as network:
         at_home(monkeypatch, tmp_path, hub, "alice")
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{network.port}")
-        found = api.diff("acme/hvac@v1/summer-v0", "acme/hvac@main/summer-v0")
+        found = pytupli_registry.diff("acme/hvac@v1/summer-v0", "acme/hvac@main/summer-v0")
         travelled = network.totals().down
     assert (found.unchanged, found.added, found.removed, found.changed) == (3, (3, 4), (), ())
     size = 5 * 4000 * (8 + 8 + 8 + 2)  # observations, actions, rewards, flags
@@ -126,5 +126,5 @@ def test_two_revisions_without_their_data(
     # Local against remote.
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
     write_walks(tmp_path, "hvac/summer-v0", [walk(at, 4000) for at in range(4)])
-    mine = api.diff("hvac/summer-v0", "acme/hvac/summer-v0")
+    mine = pytupli_registry.diff("hvac/summer-v0", "acme/hvac/summer-v0")
     assert (mine.unchanged, mine.added) == (4, (4,))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import pytupli_registry
 from pytupli_registry import api
 from pytupli_registry.errors import (
     CommitConflict,
@@ -55,19 +56,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: LiveHub) -> Path:
 
 
 def test_a_local_view_from_beginning_to_end(home: Path) -> None:
-    view = api.save_view("hvac/summer-v0", "july", episodes=JULY, steps="reward > 10.2", description="Hot.")
+    view = pytupli_registry.save_view(
+        "hvac/summer-v0", "july", episodes=JULY, steps="reward > 10.2", description="Hot."
+    )
     assert (view.selection.episodes, view.selection.transitions) == (2, 7)
     loaded = api.load("hvac/summer-v0#july")
     assert np.array_equal(loaded.transitions().rewards, [10.3, 30.0, 30.1, 30.2, 30.3, 30.4, 30.5])
-    assert api.list_views("hvac/summer-v0") == [view]
-    assert api.find_view("local://hvac/summer-v0#july") == view
+    assert pytupli_registry.list_views("hvac/summer-v0") == [view]
+    assert pytupli_registry.find_view("local://hvac/summer-v0#july") == view
     assert api.load(f"hvac/summer-v0#{view.sha256}").transition_count == 7  # cited by its hash
     assert api.load(f"hvac/summer-v0#{view.sha256[:12]}", episodes="length > 4").transition_count == 6
     # A view of a view is one of the dataset.
-    narrow = api.save_view("hvac/summer-v0#july", "long-july", episodes="length > 4")
+    narrow = pytupli_registry.save_view("hvac/summer-v0#july", "long-july", episodes="length > 4")
     assert narrow.selection.episodes == 1
     assert api.load("hvac/summer-v0#long-july").transition_count == 6
-    api.delete_view("hvac/summer-v0#july")
+    pytupli_registry.delete_view("hvac/summer-v0#july")
     with pytest.raises(ViewNotFound, match=r"no view 'july'.*long-july"):
         api.load("hvac/summer-v0#july")
     api.delete("hvac/summer-v0")  # what is left of a dataset is nothing
@@ -75,22 +78,22 @@ def test_a_local_view_from_beginning_to_end(home: Path) -> None:
 
 
 def test_the_same_view_is_saved_once_and_another_one_not_at_all(home: Path) -> None:
-    first = api.save_view("hvac/summer-v0", "july", episodes=JULY)
+    first = pytupli_registry.save_view("hvac/summer-v0", "july", episodes=JULY)
     path = home / "datasets/hvac/summer-v0/views/july.json"
     before = path.read_bytes()
-    api.save_view("hvac/summer-v0", "july", episodes="not metadata.month == 'June'")
+    pytupli_registry.save_view("hvac/summer-v0", "july", episodes="not metadata.month == 'June'")
     assert path.read_bytes() == before
     with pytest.raises(ViewExists, match=first.sha256[:12]):
-        api.save_view("hvac/summer-v0", "july", episodes="length == 3")
-    assert api.save_view("hvac/summer-v0", "july", episodes="length == 3", replace=True) != first
+        pytupli_registry.save_view("hvac/summer-v0", "july", episodes="length == 3")
+    assert pytupli_registry.save_view("hvac/summer-v0", "july", episodes="length == 3", replace=True) != first
     with pytest.raises(InvalidReference):
-        api.save_view("hvac/summer-v0", "../july")
+        pytupli_registry.save_view("hvac/summer-v0", "../july")
     with pytest.raises(InvalidReference, match="names no view"):
-        api.find_view("hvac/summer-v0")
+        pytupli_registry.find_view("hvac/summer-v0")
 
 
 def test_appended_episodes_matter_where_they_are_kept(home: Path) -> None:
-    api.save_view("hvac/summer-v0", "july", episodes=JULY)
+    pytupli_registry.save_view("hvac/summer-v0", "july", episodes=JULY)
     api.append("hvac/summer-v0", [walk(9, month="June")])
     assert api.load("hvac/summer-v0#july").episode_count == 2
     api.append("hvac/summer-v0", [walk(10, month="July")])
@@ -100,7 +103,7 @@ def test_appended_episodes_matter_where_they_are_kept(home: Path) -> None:
 
 
 def test_other_values_are_told(home: Path) -> None:
-    api.save_view("hvac/summer-v0", "july", episodes=JULY)
+    pytupli_registry.save_view("hvac/summer-v0", "july", episodes=JULY)
     view = (home / "datasets/hvac/summer-v0/views/july.json").read_bytes()
     api.delete("hvac/summer-v0")
     other = replace(EPISODES[3], rewards=EPISODES[3].rewards + 1)
@@ -109,7 +112,9 @@ def test_other_values_are_told(home: Path) -> None:
     (folder / "views/july.json").write_bytes(view)
     with pytest.raises(SelectionChanged, match="rewards has other values"):
         api.load("hvac/summer-v0#july")
-    assert api.find_view("hvac/summer-v0#july").selection.episodes == 2  # it can be looked at all the same
+    assert (
+        pytupli_registry.find_view("hvac/summer-v0#july").selection.episodes == 2
+    )  # it can be looked at all the same
 
 
 def test_a_published_view_is_the_same_for_others(
@@ -117,14 +122,17 @@ def test_a_published_view_is_the_same_for_others(
 ) -> None:
     name = "acme/hvac/summer-v0"
     before = hub.api("alice").list_repo_commits("acme/hvac", repo_type="dataset")
-    view = api.save_view(name, "july", episodes=JULY, steps="reward > 10.2")
+    view = pytupli_registry.save_view(name, "july", episodes=JULY, steps="reward > 10.2")
     after = hub.api("alice").list_repo_commits("acme/hvac", repo_type="dataset")
     assert len(after) == len(before) + 1
     assert view.source == f"hf://acme/hvac@{before[0].commit_id}/summer-v0"
     assert (
-        view.sha256 == api.save_view("hvac/summer-v0", "other", episodes=JULY, steps="reward > 10.2").sha256
+        view.sha256
+        == pytupli_registry.save_view("hvac/summer-v0", "other", episodes=JULY, steps="reward > 10.2").sha256
     )
-    api.save_view(name, "july", episodes="metadata.month in ['July']", steps="not reward <= 10.2")
+    pytupli_registry.save_view(
+        name, "july", episodes="metadata.month in ['July']", steps="not reward <= 10.2"
+    )
     assert len(hub.api("alice").list_repo_commits("acme/hvac", repo_type="dataset")) == len(after)
 
     at_home(monkeypatch, tmp_path / "bob", hub, "bob")
@@ -132,11 +140,11 @@ def test_a_published_view_is_the_same_for_others(
         api.load(f"{name}#july").transitions().rewards, [10.3, 30.0, 30.1, 30.2, 30.3, 30.4, 30.5]
     )
     assert api.load(f"{name}#{view.sha256[:16]}").transition_count == 7
-    assert [one.name for one in api.list_views(name)] == ["july"]
+    assert [one.name for one in pytupli_registry.list_views(name)] == ["july"]
     with pytest.raises(HubError):
-        api.save_view(name, "bobs", episodes=JULY)
+        pytupli_registry.save_view(name, "bobs", episodes=JULY)
     with pytest.raises(HubError):
-        api.delete_view(f"{name}#july")
+        pytupli_registry.delete_view(f"{name}#july")
     with pytest.raises(ViewNotFound, match="Did you mean 'july'"):
         api.load(f"{name}#jully")
 
@@ -150,12 +158,12 @@ def test_a_published_view_is_the_same_for_others(
     monkeypatch.delenv("PYTUPLI_OFFLINE")
 
     at_home(monkeypatch, tmp_path, hub, "alice")
-    api.delete_view(f"{name}#july")
-    assert api.list_views(name) == []
+    pytupli_registry.delete_view(f"{name}#july")
+    assert pytupli_registry.list_views(name) == []
 
 
 def test_a_view_needs_no_data_to_be_checked(home: Path, hub: LiveHub, tmp_path: Path) -> None:
-    api.save_view("acme/hvac/summer-v0", "by-index", episodes=JULY)
+    pytupli_registry.save_view("acme/hvac/summer-v0", "by-index", episodes=JULY)
     loaded = api.load("acme/hvac/summer-v0#by-index")
     assert loaded.episode_count == 2
     mirrored = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
@@ -171,7 +179,7 @@ def test_a_view_is_not_saved_beside_other_data(home: Path, hub: LiveHub, tmp_pat
     commit_files(hub.api("alice"), "acme/moving", later.parent)
     with pytest.raises(CommitConflict, match="was changed while the view was made"):
         views_of(old).write(make_view("july", old))
-    assert api.list_views("acme/moving/walk-v0") == []
+    assert pytupli_registry.list_views("acme/moving/walk-v0") == []
 
 
 def a_view(tmp_path: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Warm:
             os.close(ready)
             try:
                 self._serve_until_killed(port, tell)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - whatever it is, it must not go on in the parent's code
                 traceback.print_exc()
             finally:
                 os._exit(1)  # never back into the loop: commands are for the parent
