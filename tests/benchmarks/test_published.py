@@ -63,7 +63,7 @@ def home(hub: LiveHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTUPLI_CONFIG_PATH", str(tmp_path / "config"))
     monkeypatch.delenv("PYTUPLI_ALLOWED_MODULES", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "acme_plant.py").write_text(MODULE)
@@ -132,7 +132,7 @@ def test_its_datasets_are_those_of_the_same_commit(hub: LiveHub, published: Benc
     assert dataset.origin.commit == loaded.repository.snapshot.commit
     with pytest.raises(DatasetNotFound, match="steady-v0"):
         loaded.dataset("steddy-v0")
-    assert loaded.verify(dataset, allow=["acme_plant"]).identical
+    assert loaded.verify(dataset, allow=["acme_plant"]).outcome == "identical"
 
 
 def test_a_dataset_has_the_environment_of_its_repository(published: Benchmark):

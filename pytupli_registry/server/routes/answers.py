@@ -6,14 +6,24 @@ import base64
 import binascii
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from pytupli_registry.server.errors import BadRequest
 from pytupli_registry.server.services.hub import Hub
+from pytupli_registry.server.wire.names import RepoType
 
-__all__ = ["date_text", "page_of", "page_response", "read_cursor", "read_row_cursor", "truth"]
+__all__ = [
+    "address_of_repo",
+    "date_text",
+    "page_of",
+    "page_response",
+    "read_cursor",
+    "read_row_cursor",
+    "truth",
+]
 
 LONGEST_ROW = 19  # digits that fit 64 bits
 
@@ -21,6 +31,15 @@ LONGEST_ROW = 19  # digits that fit 64 bits
 def date_text(time: datetime) -> str:
     """Return a time as clients parse it: ISO 8601, UTC, milliseconds, ``Z``."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
+def address_of_repo(base: str, kind: RepoType, full_name: str) -> str:
+    """Return a repository's address, which clients take apart.
+
+    Those before 1.0 take what stands before a model's id for its kind, so there must be no other path there.
+    """
+    prefix = kind.prefix or (f"{kind.plural}/" if urlsplit(base).path.strip("/") else "")
+    return f"{base}/{prefix}{full_name}"
 
 
 def page_of(hub: Hub, limit: int | None) -> int:

@@ -19,7 +19,14 @@ from pytupli_registry.server.dependencies import (
     commit_places,
 )
 from pytupli_registry.server.errors import BadRequest, TooLarge
-from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor, truth
+from pytupli_registry.server.routes.answers import (
+    address_of_repo,
+    date_text,
+    page_of,
+    page_response,
+    read_cursor,
+    truth,
+)
 from pytupli_registry.server.services.committing import Committing
 from pytupli_registry.server.services.history import ancestors
 from pytupli_registry.server.services.permissions import Action
@@ -107,15 +114,15 @@ async def commit(
     )
     await _take_in(request, committing, hub.settings.max_commit_size)
     made = await to_thread.run_sync(committing.finish, limiter=commit_places(request))
+    address = address_of_repo(base, repo_id.type, made.full_name)
     answer: dict[str, Any] = {
         "success": True,
-        "commitUrl": f"{base}/{repo_id.type.prefix}{made.full_name}/commit/{made.oid}",
+        "commitUrl": f"{address}/commit/{made.oid}",
         "commitOid": made.oid,
         "hookOutput": "",
     }
     if as_pull_request:
-        number = made.pull_request
-        answer["pullRequestUrl"] = f"{base}/{repo_id.type.prefix}{made.full_name}/discussions/{number}"
+        answer["pullRequestUrl"] = f"{address}/discussions/{made.pull_request}"
     return answer
 
 

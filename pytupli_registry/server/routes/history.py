@@ -10,7 +10,13 @@ from pydantic import BaseModel, Field
 
 from pytupli_registry.server.dependencies import BaseUrl, CurrentCaller, CurrentHub, RepoOf, Revision
 from pytupli_registry.server.errors import BadRequest, Conflict, NotImplementedHere
-from pytupli_registry.server.routes.answers import date_text, page_of, page_response, read_cursor
+from pytupli_registry.server.routes.answers import (
+    address_of_repo,
+    date_text,
+    page_of,
+    page_response,
+    read_cursor,
+)
 from pytupli_registry.server.services.duplicating import duplicate
 from pytupli_registry.server.services.permissions import Action
 from pytupli_registry.server.services.repositories import find
@@ -119,11 +125,12 @@ def duplicate_repository(
     caller.writer()
     namespace, _, name = body.repository.partition("/")
     target = RepoId(RepoType(repo_id.type), namespace, check_repo_name(name))
-    url = f"{base}/{target.type.prefix}{target}"
+    url = address_of_repo(base, target.type, str(target))
     try:
         with hub.database.write() as session:
             copy = duplicate(session, hub, caller, repo_id, target, visibility=body.wanted_visibility())
-            return {"url": f"{base}/{target.type.prefix}{copy.full_name}", "filesCopyPending": False}
+            copied = address_of_repo(base, target.type, copy.full_name)
+            return {"url": copied, "filesCopyPending": False}
     except Conflict as error:
         error.fields["url"] = url  # read by clients with exist_ok
         raise

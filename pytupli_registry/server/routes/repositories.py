@@ -18,7 +18,7 @@ from pytupli_registry.server.dependencies import (
     Revision,
 )
 from pytupli_registry.server.errors import Conflict
-from pytupli_registry.server.routes.answers import page_of, page_response, read_cursor, truth
+from pytupli_registry.server.routes.answers import address_of_repo, page_of, page_response, read_cursor, truth
 from pytupli_registry.server.routes.repository_json import checked_expand, list_json, repository_json
 from pytupli_registry.server.routes.straight import Plain, straight
 from pytupli_registry.server.services import repositories
@@ -93,9 +93,12 @@ def create_repository(hub: CurrentHub, caller: CurrentCaller, base: BaseUrl, bod
             )
             name = repository.full_name
     except Conflict as error:
-        error.fields["url"] = f"{base}/{repo_id.type.prefix}{repo_id}"  # read by clients with exist_ok
+        error.fields["url"] = address_of_repo(
+            base, repo_id.type, str(repo_id)
+        )  # read by clients with exist_ok
         raise
-    return {"url": f"{base}/{repo_id.type.prefix}{name}", "name": name, "id": f"{repository.id:024x}"}
+    url = address_of_repo(base, repo_id.type, name)
+    return {"url": url, "name": name, "id": f"{repository.id:024x}"}
 
 
 @router.delete("/api/repos/delete")
@@ -116,7 +119,7 @@ def move_repository(hub: CurrentHub, caller: CurrentCaller, base: BaseUrl, body:
     target = RepoId(body.type, namespace, check_repo_name(name))
     with hub.database.write() as session:
         moved = repositories.move(session, hub, caller, source, target).full_name
-    return {"success": True, "url": f"{base}/{body.type.prefix}{moved}"}
+    return {"success": True, "url": address_of_repo(base, body.type, moved)}
 
 
 @router.put("/api/{family}/{namespace}/{name}/settings")

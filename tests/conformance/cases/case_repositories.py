@@ -1,6 +1,7 @@
 """Repositories come, move, change their settings and go."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hub import (
@@ -21,7 +22,8 @@ from huggingface_hub import RepoCard, RepoUrl, hf_hub_download
 from huggingface_hub.utils import HfHubHTTPError, RepositoryNotFoundError
 
 KINDS = ("model", "dataset", "space")
-PREFIXES = {"model": "", "dataset": "datasets/", "space": "spaces/"}
+# Behind a path, clients before 1.0 would take the end of it for the kind of a model.
+PREFIXES = {"model": "models/" if urlsplit(ENDPOINT).path else "", "dataset": "datasets/", "space": "spaces/"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
