@@ -226,7 +226,11 @@ def test_many_likers(api, repo):
     for role in ACCOUNTS:
         like("dataset", repo, ACCOUNTS[role].token)
     found = list(api.list_repo_likers(repo, repo_type="dataset"))
-    assert {entry.username for entry in found} == {account.name for account in ACCOUNTS.values()}
     assert all(entry.fullname and entry.avatar_url for entry in found)
-    assert len(found) == len(ACCOUNTS)
+    names = {entry.username for entry in found}
+    assert len(found) == len(names)
+    if Version("0.25") <= RELEASE:
+        assert names == {account.name for account in ACCOUNTS.values()}
+    else:  # it reads the first page only
+        assert 3 <= len(names & {account.name for account in ACCOUNTS.values()}) == len(names)
     assert api_of("reader").whoami()
