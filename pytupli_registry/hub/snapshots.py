@@ -87,7 +87,8 @@ class Hub:
     def snapshot(self, repo: str, revision: str | None = None) -> Snapshot:
         """Resolve a revision to its commit.
 
-        Offline, to the commit that it was the last time.
+        Offline, to the commit that it was the last time. A commit that something is here of is not asked for again: it
+        cannot change, and what is missing of it is asked for when it is needed.
 
         Args:
             repo: a dataset repository, ``acme/hvac``.
@@ -105,6 +106,8 @@ class Hub:
             if commit is None:
                 raise NotCached(f"revision {asked!r} of {repo} ({self.endpoint})")
             return Snapshot(self, repo, revision, commit)
+        if COMMIT.fullmatch(asked) and any(self.remembered.files(repo, asked).values()):
+            return Snapshot(self, repo, revision, asked)
         answered = self.ask(
             "GET", f"/api/datasets/{repo}/revision/{quote(asked, safe='')}?expand=sha", repo, asked
         )

@@ -13,8 +13,9 @@ MATRIX = [
     ("0.24", "postgresql", True),
     ("newest", "small-pages-behind-prefix", False),
 ]
-# Where the Hub keeps things makes no difference to what the clients' programs print.
-LEFT_OUT = {("newest", "postgresql"): ("case_command_line.py", "case_models.py")}
+# What does not depend on where the Hub keeps things; `make conformance` runs it there too.
+AFAR = ("cards", "command_line", "errors", "filesystem", "git", "minari", "models")
+LEFT_OUT = {("newest", "postgresql"): tuple(f"case_{name}.py" for name in AFAR)}
 
 
 def _run(case):

@@ -329,7 +329,7 @@ def test_scheduler_that_squashes(api, tmp_path):
         hf_api=api,
     ) as scheduler:
         time.sleep(0.1)
-    scheduler.last_future.result()
+    wait([scheduler.last_future])
     (only,) = api.list_repo_commits(scheduler.repo_id, repo_type="dataset")
     assert only.title.startswith("Super-squash branch 'main'")
 
