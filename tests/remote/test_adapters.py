@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import d3rlpy
 import numpy as np
 import pytest
 
+import pytupli_d3rlpy
+import pytupli_minari
 from pytupli_registry import api
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -18,7 +21,6 @@ def data_bytes(world):
 
 
 def test_d3rlpy_samples_the_same_and_begins_before_everything_is_here(world):
-    d3rlpy = pytest.importorskip("d3rlpy")
     remote, local = world.open().to("d3rlpy"), world.local.to("d3rlpy")
     assert data_bytes(world) == 0
     size = world.open().reader.fetcher.mirror.size
@@ -82,10 +84,6 @@ def test_numpy_gets_the_same_arrays(world):
 
 
 def test_the_plugins_load_by_reference(world, monkeypatch):
-    pytupli_d3rlpy, pytupli_minari = (
-        pytest.importorskip("pytupli_d3rlpy"),
-        pytest.importorskip("pytupli_minari"),
-    )
     monkeypatch.setenv("HF_ENDPOINT", world.network.endpoint)
     monkeypatch.setenv("HF_TOKEN", world.hub.person("bob").token)
     text = {"episodes": "month == 'July'", "steps": "reward > 0"}

@@ -172,7 +172,7 @@ def columns_of(directory):
     return found
 
 
-@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.extended])])
 def test_every_byte_outside_the_columns_counts(workshop, tmp_path, stride):
     """Flip each in turn; nothing but the name or the value of an attribute may change and still be recognised."""
     directory = write(workshop, [make_episode(2, 1), make_episode(3, 2)])
