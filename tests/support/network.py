@@ -226,6 +226,8 @@ class Network:
         task = asyncio.get_running_loop().create_task(self._connect(client, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Not in the task: one that is cancelled before it begins never runs.
+        task.add_done_callback(lambda _: writer.is_closing() or writer.transport.abort())
 
     async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         await asyncio.sleep(self._round_trip_s)
@@ -241,12 +243,10 @@ class Network:
                 await self._exchange_all(_Connection(client, server, *pipes))
                 to_client.close()
         finally:
+            to_server.transport.abort()  # before anything is waited for: the network may end now
             for runner in runners:
                 runner.cancel()
             await asyncio.gather(*runners, return_exceptions=True)
-            to_server.transport.abort()
-            if not to_client.is_closing():
-                to_client.transport.abort()
 
     async def _exchange_all(self, connection: _Connection) -> None:
         while (request := await self._asked(connection)) is not None:
