@@ -44,7 +44,7 @@ def kill_many_times(zygote: Zygote, directory: Path, token: str, kills: int) -> 
         hub = Hub.open(Settings.load(directory))
         collect_garbage(hub, grace_s=0)  # what the killed left; the next check sees whether it took too much
         hub.close()
-    assert len(acknowledged) > kills, "hardly anything was committed between the kills"
+    assert len(acknowledged) > kills // 3, "hardly anything was committed between the kills"
     inspect(directory, acknowledged)
 
 
