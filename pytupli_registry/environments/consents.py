@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import stat
-import tempfile
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytupli_registry.errors import EnvironmentRefused, FormatError, UnsafeFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from pytupli_registry.private_files import locked, replace_json
 
 __all__ = ["Consent", "ConsentStore"]
 
@@ -78,7 +73,7 @@ class ConsentStore:
         if _SHA256.fullmatch(sha256) is None:
             raise EnvironmentRefused(f"{sha256!a:.120} is no hash that could be consented to.")
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._locked():
+        with locked(self.path):
             kept = self.list()
             if not any(consent.sha256 == sha256 for consent in kept):
                 self._replace((*kept, Consent(sha256, _printable(what), at)))
@@ -89,36 +84,16 @@ class ConsentStore:
         Raises:
             FormatError: the file is not one of ours, or others may write it.
         """
-        with self._locked():
+        with locked(self.path):
             known = self.list()
             kept = tuple(consent for consent in known if consent.sha256 != sha256)
             if len(kept) < len(known):
                 self._replace(kept)
         return len(kept) < len(known)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep two processes from losing each other's consents."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self.path.with_name(".consents.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
     def _replace(self, consents: tuple[Consent, ...]) -> None:
         content = {"version": _VERSION, "consents": [asdict(consent) for consent in consents]}
-        handle, partial = tempfile.mkstemp(prefix=".consents.", dir=self.path.parent)  # of mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(self.path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        replace_json(self.path, content)
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

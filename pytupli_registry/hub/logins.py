@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.errors import FormatError, UnsafeFile
+from pytupli_registry.private_files import locked, replace_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["Login", "LoginStore"]
 
@@ -77,13 +76,13 @@ class LoginStore:
             login: what to keep.
             choose: whether this endpoint is meant from now on.
         """
-        with self._locked():
+        with locked(self.path):
             chosen, logins = self._read()
             self._replace(endpoint if choose else chosen, {**logins, endpoint: login})
 
     def forget(self, endpoint: str) -> Login | None:
         """Forget the login of an endpoint and return what it was; no endpoint is then meant in its place."""
-        with self._locked():
+        with locked(self.path):
             chosen, logins = self._read()
             gone = logins.pop(endpoint, None)
             if gone is not None or chosen == endpoint:
@@ -101,32 +100,10 @@ class LoginStore:
             raise FormatError(self.path, f"it cannot be read ({error.strerror})") from error
         return _parsed(self.path, content)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep two processes from losing each other's logins."""
-        import fcntl  # noqa: PLC0415 - reading needs no lock, and `--help` neither
-
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self.path.with_name(".logins.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
     def _replace(self, endpoint: str | None, logins: Mapping[str, Login]) -> None:
         entries = {url: asdict(login) for url, login in logins.items()}
         content = {"version": _VERSION, "endpoint": endpoint, "logins": entries}
-        handle, partial = tempfile.mkstemp(prefix=".logins.", dir=self.path.parent)  # of mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(partial).replace(self.path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        replace_json(self.path, content)
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:
