@@ -42,10 +42,7 @@ def trusted_index(directory: Path, metadata: DatasetMetadata, stamps: Stamps) ->
     known = _stamped(data_path, metadata, stamps)
     if known is not None:
         return known
-    try:
-        verified = FileIdentity.of(data_path)
-    except OSError as error:
-        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
+    verified = _identity(data_path)
     index = rebuild_index(data_path, metadata)
     _keep(index, directory, stamps, verified)
     return index
@@ -62,10 +59,7 @@ def index_of(data_path: Path, metadata: DatasetMetadata, stamps: Stamps) -> Inde
     known = _stamped(data_path, metadata, stamps)
     if known is not None:
         return known
-    try:
-        verified = FileIdentity.of(data_path)
-    except OSError as error:
-        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
+    verified = _identity(data_path)
     index = rebuild_index(data_path, metadata)
     place = stamps.fallback_index(data_path)
     try:
@@ -76,6 +70,13 @@ def index_of(data_path: Path, metadata: DatasetMetadata, stamps: Stamps) -> Inde
     else:
         stamps.record(data_path, place, index.data_sha256, verified)
     return index
+
+
+def _identity(data_path: Path) -> FileIdentity:
+    try:
+        return FileIdentity.of(data_path)
+    except OSError as error:
+        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
 
 
 def rebuild_index(data_path: Path, metadata: DatasetMetadata) -> Index:
