@@ -419,10 +419,13 @@ class RevisionNotFound(HubError):  # noqa: N818
     """
 
     def __init__(self, repo: str, revision: str) -> None:
+        hint = "A revision is a branch, a tag, or a commit of at least 5 hexadecimal digits"
+        if "/" not in revision:  # perhaps the first part of a name with slashes
+            hint += "; after '@', a '/' in its name is written %2F, as in '@feature%2Fx'"
         super().__init__(
             f"There is no revision {revision!r:.160} of {repo}.",
             status=404,
-            hint="A revision is a branch, a tag, or a commit of at least 5 hexadecimal digits.",
+            hint=f"{hint}. `pytupli revisions {repo}` lists them.",
         )
         self.repo = repo
         self.revision = revision

@@ -4,6 +4,10 @@
 ``acme/hvac@main/summer-v0``, ``local://D4RL/door/human-v2`` or ``acme/hvac/summer-v0#expert-july``. Without revision
 and view the text is a Minari dataset id, and that is what :attr:`Reference.dataset_id` gives back. On a Hub the
 first two parts are the repository, and the rest is the dataset's path in it.
+
+A slash in a revision is written ``%2F``, as in the Hub's own addresses: ``acme/hvac@feature%2Fx/summer-v0``. Only the
+Hub's own ``refs/pr/1`` and ``refs/convert/parquet`` may stand as they are, as in ``HfFileSystem``: after ``@``, they are
+always taken for that.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from pytupli_registry.errors import InvalidReference
 
@@ -21,7 +26,10 @@ Scheme = Literal["local", "hf"]
 # Minari joins ids into paths, the Hub caps names at 96 characters: this is what both accept.
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,95}")
 _DATASET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,88}-v(?P<version>\d{1,6})")
-_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+# What stands after '@', before it is decoded: a '%' begins an escape, always.
+_WRITTEN_REVISION = re.compile(r"(?:[^/@%]|%[0-9A-Fa-f]{2}){1,765}")
+_SPECIAL_REVISION = re.compile(r"refs/(?:pr/[0-9]{1,18}|convert/[A-Za-z0-9_]{1,200})(?=/|\Z)")
+_LONGEST_REVISION = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Reference:
         scheme: ``"local"`` or ``"hf"``; None means the local store first, then the Hub.
         namespace: the parts before the dataset's name: ``("acme", "hvac")``, ``("cartpole",)`` or ``()``.
         dataset: ``"summer-v0"``, or None for a benchmark as a whole.
-        revision: branch, tag or commit, or None for the default one.
+        revision: branch, tag or commit, decoded (``"feature/x"``), or None for the default one.
         view: name of a saved view of the dataset, or None for all of it.
     """
 
@@ -122,7 +130,7 @@ class Reference:
         prefix = f"{self.scheme}://" if self.scheme else ""
         # The revision follows the benchmark; a dataset without one carries it itself.
         first, *rest = filter(None, ("/".join(self.namespace), self.dataset))
-        revision = f"@{self.revision}" if self.revision else ""
+        revision = f"@{_encoded(self.revision)}" if self.revision else ""
         view = f"#{self.view}" if self.view else ""
         return prefix + "/".join([f"{first}{revision}", *rest]) + view
 
@@ -151,7 +159,43 @@ def _split_revision(text: str, rest: str) -> tuple[str, str | None]:
     before, separator, after = rest.partition("@")
     if not separator:
         return rest, None
-    revision, slash, dataset = after.partition("/")
-    if not _REVISION.fullmatch(revision) or ".." in revision:
-        raise InvalidReference(text, f"{revision!r} is not a revision")
-    return before + slash + dataset, revision
+    special = _SPECIAL_REVISION.match(after)
+    written = special[0] if special else after.partition("/")[0]
+    revision = _decoded(written)
+    if revision is None:
+        raise InvalidReference(
+            text,
+            f"{written!r} is not a revision",
+            hint="A revision is a branch, a tag or a commit; a '/' in it is written %2F, as in '@feature%2Fx', "
+            "and a '%' is written %25.",
+        )
+    return before + after[len(written) :], revision
+
+
+def _encoded(revision: str) -> str:
+    return revision if _SPECIAL_REVISION.fullmatch(revision) else quote(revision, safe="")
+
+
+def _decoded(written: str) -> str | None:
+    if _SPECIAL_REVISION.fullmatch(written):
+        return written
+    if not _WRITTEN_REVISION.fullmatch(written):
+        return None
+    try:
+        revision = unquote(written, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return revision if _is_ref_name(revision) else None
+
+
+def _is_ref_name(name: str) -> bool:
+    """Tell whether git could have a branch or tag of that name (the rules of ``git check-ref-format``)."""
+    return (
+        len(name) <= _LONGEST_REVISION
+        and not name.startswith("-")
+        and not name.endswith(".")
+        and all(part and not part.startswith(".") and not part.endswith(".lock") for part in name.split("/"))
+        and not any(signs in name for signs in ("..", "@{"))
+        and not any(sign in " ~^:?*[\\" or not sign.isprintable() for sign in name)
+        and name != "@"
+    )

@@ -76,9 +76,10 @@ def remote_benchmark(reference: str | os.PathLike[str]) -> RepositoryCopy | None
     if not told and (parsed.scheme == "local" or not names_a_repo or _place_of(parsed.namespace)):
         return None
     if parsed.dataset is not None or not names_a_repo:
-        raise InvalidReference(
-            reference, "it names no benchmark on a Hub", kind=_KIND, hint="As in 'acme/hvac'."
-        )
+        hint = "As in 'acme/hvac'."
+        if parsed.revision is not None and parsed.dataset is None:
+            hint = "As in 'acme/hvac@v1'; a '/' in a revision is written %2F, as in 'acme/hvac@feature%2Fx'."
+        raise InvalidReference(reference, "it names no benchmark on a Hub", kind=_KIND, hint=hint)
     from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415 - what is here must not cost the Hub's client
 
     hub = Hub()

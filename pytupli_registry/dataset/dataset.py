@@ -11,9 +11,11 @@ import numpy as np
 from pytupli_registry.dataset.conversion import find_adapter
 from pytupli_registry.dataset.episode import Episode
 from pytupli_registry.dataset.leaves import REWARDS, TERMINATIONS, TRUNCATIONS, unflatten
+from pytupli_registry.dataset.shuffling import Shuffled
 from pytupli_registry.dataset.spaces import to_gymnasium
 from pytupli_registry.dataset.table import RECORDED_FIELDS
 from pytupli_registry.dataset.transitions import (
+    StepRows,
     Transitions,
     gather_transitions,
     read_ahead,
@@ -295,14 +297,13 @@ class Dataset:
 
         Of a remote dataset, what the first batch needs comes first; then ever more batches together.
         """
-        rows, owners = self.rows()
-        if seed is not None:
-            order = np.random.default_rng(seed).permutation(len(rows))
-            rows, owners = rows[order], owners[order]
-        for ahead in read_ahead(len(rows), batch_size):
-            self.reader.require(transition_leaves(self.leaves), owners[ahead])
-            for start in range(ahead.start, ahead.stop, batch_size):
-                part = slice(start, min(start + batch_size, ahead.stop))
+        steps = StepRows(self.table, self.positions, self.step_mask)
+        order = None if seed is None else Shuffled(len(steps), seed)
+        for ahead in read_ahead(len(steps), batch_size):
+            rows, owners = steps.at(np.arange(ahead.start, ahead.stop) if order is None else order[ahead])
+            self.reader.require(transition_leaves(self.leaves), owners)
+            for start in range(0, len(rows), batch_size):
+                part = slice(start, start + batch_size)
                 yield gather_transitions(self.table, self.reader, rows[part], owners[part])
 
     def column(self, path: str) -> NDArray[Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytupli_registry.dataset.table import EpisodeTable
 
 __all__ = [
+    "StepRows",
     "Transition",
     "Transitions",
     "gather_transitions",
@@ -97,6 +98,36 @@ def step_rows(
     firsts = np.repeat(table.row_starts[positions] - (np.cumsum(lengths) - lengths), lengths)
     rows = firsts + np.arange(len(owners), dtype=np.int64)
     return rows, owners
+
+
+class StepRows:
+    """Finds the rows of single steps of some episodes; :func:`step_rows` returns those of all.
+
+    Args:
+        table: the episodes.
+        positions: of those whose steps are counted, one after the other.  # (n,)
+        mask: which steps count; None for all.  # (sum of lengths,)
+    """
+
+    def __init__(
+        self, table: EpisodeTable, positions: NDArray[np.int64], mask: NDArray[np.bool_] | None
+    ) -> None:
+        lengths = table.lengths[positions]
+        self._positions = positions
+        self._stops = np.cumsum(lengths)
+        self._shifts = table.row_starts[positions] - (self._stops - lengths)
+        self._kept = None if mask is None else np.flatnonzero(mask)
+
+    def __len__(self) -> int:
+        if self._kept is not None:
+            return len(self._kept)
+        return int(self._stops[-1]) if len(self._stops) else 0
+
+    def at(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return T-rows and positions of steps, by their numbers among those that count.  # (n,) int64 each"""  # noqa: D415
+        numbers = numbers if self._kept is None else self._kept[numbers]
+        places = self._stops.searchsorted(numbers, side="right")
+        return numbers + self._shifts[places], self._positions[places]
 
 
 def transition_leaves(leaves: Iterable[str]) -> list[str]:

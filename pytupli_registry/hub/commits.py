@@ -21,6 +21,7 @@ from huggingface_hub.utils.tqdm import (
 
 from pytupli_registry.errors import CommitConflict, FormatError, HubError, HubUnreachable
 from pytupli_registry.hub.http import FAILURES
+from pytupli_registry.hub.revisions import revisions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +33,9 @@ __all__ = ["Addition", "client_cache", "commit", "create_repo", "is_private", "w
 _DATASET = "dataset"
 _CONFLICTS = {409, 412}
 _OVERLOADED = 500
+# Older clients (0.25 to 1.0) make the commit, and then take its address for one of the Hub that HF_ENDPOINT names.
+_UNREADABLE_ANSWER = "Unable to retrieve user and repo ID"
+_FOLLOWING = 1000  # commits that others can have made meanwhile
 _LOG_IN = "Log in: pytupli login, or hf auth login."
 
 
@@ -142,15 +146,30 @@ def commit(
             api.preupload_lfs_files(repo, batch, repo_type=_DATASET, revision=revision, free_memory=False)
             if advance is not None:
                 advance(sum(addition.size for addition in additions[first : first + 1000]))
-        made = api.create_commit(
-            repo,
-            [*operations, *(CommitOperationDelete(path) for path in deletions)],
-            commit_message=message,
-            repo_type=_DATASET,
-            revision=revision,
-            parent_commit=parent,
-        )
+        try:
+            made = api.create_commit(
+                repo,
+                [*operations, *(CommitOperationDelete(path) for path in deletions)],
+                commit_message=message,
+                repo_type=_DATASET,
+                revision=revision,
+                parent_commit=parent,
+            )
+        except ValueError as error:
+            if not str(error).startswith(_UNREADABLE_ANSWER):
+                raise
+            return _made_on(hub, repo, parent, revision)
         return str(made.oid)
+
+
+def _made_on(hub: Hub, repo: str, parent: str, revision: str | None) -> str:
+    """Return the commit that follows a parent; ours, as the Hub has accepted it, and takes one on a parent only."""
+    listed = [one.commit for one in revisions(hub, repo, revision, limit=_FOLLOWING).commits]
+    if parent not in listed[1:]:
+        raise HubUnreachable(
+            f"{hub.endpoint} does not tell which commit it has made in {repo}.", hint="Try again."
+        )
+    return listed[listed.index(parent) - 1]
 
 
 def _operation(addition: Addition) -> CommitOperationAdd:

@@ -83,7 +83,7 @@ def stream(
     """
     session: Any = get_session()
     headers = {"Accept-Encoding": "identity", **headers}
-    if hasattr(session, "stream"):
+    if callable(getattr(session, "stream", None)):  # of httpx; the one of requests is a flag
         timeouts = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S, READ_TIMEOUT_S, READ_TIMEOUT_S)
         with session.stream(
             method, url, headers=headers, data=form, timeout=timeouts, follow_redirects=False

@@ -23,6 +23,7 @@ _LONGEST_PAUSE_S = 10.0
 _RATE_LIMIT = re.compile(r";\s*r\s*=\s*0\s*(?:;.*?)?;\s*t\s*=\s*(\d{1,6})")
 _SMALL, _MIDDLE, _LARGE = 1 << 16, 1 << 18, 1 << 22
 _MANY = 16
+_MOST_RANGES = 160  # a head of 4 KiB: some proxies take no more than 8 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Pace:
         self._latencies = 0
         self._transfers = 0
         self._silent_until = 0.0
+        self._most_ranges: dict[tuple[str, str, int], int] = {}
 
     @property
     def speed(self) -> Speed:
@@ -86,6 +88,19 @@ class Pace:
             cost = max(seconds - size / self._speed.bandwidth, seconds / 2) / count
             known = self._speed.request
             self._speed = replace(self._speed, request=cost if known is None else (known + cost) / 2)
+
+    def most_ranges(self, origin: tuple[str, str, int]) -> int | None:
+        """Return how many ranges a request to this origin may name; None if it has not answered yet."""
+        return self._most_ranges.get(origin)
+
+    def saw_most_ranges(self, origin: tuple[str, str, int], said: str) -> None:
+        """Take into account what an answer says in ``X-Max-Ranges``; who says nothing knows only one."""
+        told = int(said) if said.isascii() and said.isdigit() and len(said) < 6 else 1
+        self._most_ranges.setdefault(origin, min(max(told, 1), _MOST_RANGES))
+
+    def ask_for_one_range(self, origin: tuple[str, str, int]) -> None:
+        """Ask this origin for one range at a time: it, or somebody on the way, does not keep its promise."""
+        self._most_ranges[origin] = 1
 
     def be_silent(self, seconds: float) -> None:
         """Keep every thread from asking for some time, as the Hub has asked for."""

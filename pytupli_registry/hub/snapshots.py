@@ -220,8 +220,11 @@ class Snapshot:
         wanted = list(dict.fromkeys(paths))
         unknown = [path for path in wanted if path not in self._known]
         if unknown:
-            self._known.update(self.hub.remembered.files(self.repo, self.commit))
+            remembered = self.hub.remembered.files(self.repo, self.commit)
+            self._known.update(remembered)
             unknown = [path for path in unknown if path not in self._known]
+            if any(remembered.values()):  # of another name for the same commit, perhaps
+                self._keep_revision()
         if unknown and self.hub.is_offline:
             raise NotCached(f"what {self.repo} holds at {self.commit:.12} ({unknown[0]})")
         for first in range(0, len(unknown), _PATHS_A_REQUEST):
@@ -368,7 +371,7 @@ class Snapshot:
         for _ in range(2):
             content = bytearray(file.size)
 
-            def take(place: int, piece: bytes, content: bytearray = content) -> None:
+            def take(place: int, piece: bytes | memoryview, content: bytearray = content) -> None:
                 content[place : place + len(piece)] = piece
 
             began = time.monotonic()
@@ -408,7 +411,10 @@ class Snapshot:
     def _keep(self, files: dict[str, RemoteFile | None]) -> None:
         self._known.update(files)
         self.hub.remembered.keep_files(self.repo, self.commit, files)
-        # Only now: a commit at which the Hub knows files was not misheard.
+        self._keep_revision()
+
+    def _keep_revision(self) -> None:
+        """Remember what the revision is; only when a file is known at the commit, which then was not misheard."""
         self.hub.remembered.keep_commit(self.repo, self.revision or DEFAULT_REVISION, self.commit)
 
 

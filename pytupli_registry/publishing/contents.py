@@ -19,6 +19,7 @@ from pytupli_registry.publishing.provenance import Step
 from pytupli_registry.publishing.remote_dataset import published_index
 from pytupli_registry.publishing.repository import changed_files, data_files
 from pytupli_registry.publishing.shared import shared_episodes
+from pytupli_registry.publishing.views import view_files
 from pytupli_registry.storage.index import read_index, same_index
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def _contents(
 ) -> Contents:
     ahead = {} if replaced else _ahead(repository, prepared)
     prepared = replace(prepared, datasets=[one for one in prepared.datasets if one.path not in ahead])
-    problems = list(_conflicts(repository, prepared, replaced))
+    views = view_files(repository, prepared.views, ahead)
+    problems = [*_conflicts(repository, prepared, replaced), *views.problems]
     specification = _specification(repository, prepared)
-    files = list(_files(repository, prepared, specification))
+    files = [*_files(repository, prepared, specification), *views.files]
     changed = changed_files(repository, files)
     steps = _steps(prepared, origins, {file.path for file in changed})
     text = _text(repository, prepared, card)
@@ -111,7 +113,7 @@ def _contents(
     changed += changed_files(repository, written)
     paths = {file.path for file in changed}
     unchanged = tuple(file.path for file in (*files, *written) if file.path not in paths)
-    return Contents(tuple(changed), unchanged, tuple(problems), tuple(ahead.values()))
+    return Contents(tuple(changed), unchanged, tuple(problems), (*ahead.values(), *views.warnings))
 
 
 def _ahead(repository: Repository, prepared: Prepared) -> dict[str, str]:

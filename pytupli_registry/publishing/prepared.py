@@ -13,6 +13,7 @@ from pytupli_registry.publishing.card import CARD, LARGEST
 from pytupli_registry.publishing.front_matter import hand_written, split
 from pytupli_registry.publishing.local import open_local, value_problems
 from pytupli_registry.publishing.names import name_problems
+from pytupli_registry.publishing.views import local_views, view_paths
 from pytupli_registry.storage.namespaces import NAMESPACE_NAME
 from pytupli_registry.storage.trust import DATA_NAME, INDEX_NAME, METADATA_NAME
 from pytupli_registry.validation import validate
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytupli_registry.benchmarks.specification import BenchmarkSpecification
     from pytupli_registry.publishing.local import Found, LocalDataset
+    from pytupli_registry.remote.views import View
     from pytupli_registry.validation.report import Report
 
 __all__ = ["Prepared", "files_of", "prepare"]
@@ -48,6 +50,7 @@ class Prepared:
         name: of the repository.
         specification: of the benchmark, None where only datasets are published.
         datasets: opened.
+        views: that lie beside them, by the dataset's path.
         card: the card on this machine.
         namespace: the namespace file on this machine.
         files: artifacts, and what people put beside the benchmark.
@@ -58,6 +61,7 @@ class Prepared:
     name: str
     specification: BenchmarkSpecification | None = None
     datasets: list[LocalDataset] = field(default_factory=list)
+    views: dict[str, list[View]] = field(default_factory=dict)
     card: str | None = None
     namespace: bytes | None = None
     files: list[Addition] = field(default_factory=list)
@@ -69,6 +73,7 @@ def files_of(found: Found) -> Iterator[str]:
     """Yield the paths, within its directory, of what may be published; some may not be there."""
     for place in found.datasets.values():
         yield from (f"{place}/data/{name}" for name in (DATA_NAME, METADATA_NAME, INDEX_NAME))
+        yield from (f"{place}/{path}" for path in view_paths(found.directory / place))
     yield NAMESPACE_NAME
     yield FILE_NAME
     if found.is_benchmark:
@@ -163,6 +168,8 @@ def _open(directory: Path, path: str, made: Prepared, *, thorough: bool) -> None
         dataset = open_local(directory, path, made.name)
         made.problems += value_problems(dataset)
         made.datasets.append(dataset)
+        made.views[path], problems = local_views(dataset)
+        made.problems += problems
         if thorough:
             _tell(validate(directory / "data", adapters=False), path, made)
     except PytupliError as error:

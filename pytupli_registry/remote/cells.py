@@ -42,6 +42,11 @@ class Cells:
         """Bytes of all of them."""
         return int((self.stops - self.starts).sum())
 
+    def by_place(self) -> dict[tuple[int, int], int]:
+        """Return the checksums by start and stop."""
+        places = zip(self.starts.tolist(), self.stops.tolist(), strict=True)
+        return dict(zip(places, self.checksums.tolist(), strict=True))
+
     def where(self, mask: NDArray[np.bool_]) -> Cells:
         """Return some of them."""
         return Cells(self.starts[mask], self.stops[mask], self.checksums[mask])

@@ -13,7 +13,7 @@ import numpy as np
 from pytupli_registry.errors import ChecksumError
 from pytupli_registry.hub.ranges import RangesRefused
 from pytupli_registry.hub.whole_files import keep_whole
-from pytupli_registry.remote.planning import PART_BYTES, Transfer, lanes, plan_transfer, plan_whole
+from pytupli_registry.remote.planning import Transfer, lanes, plan_transfer, plan_whole, requests_of
 from pytupli_registry.storage.intervals import Intervals
 from pytupli_registry.storage.mirror import CHECKED, RECEIVED
 
@@ -34,7 +34,7 @@ _TRIES = 3
 # What is asked for before the map is written and the plan is looked at again.
 _LEAST_ROUND_BYTES, _MOST_ROUND_BYTES = 1 << 22, 1 << 26
 _ROUND_S = 2.0
-_FIRST_REQUESTS, _ROUND_REQUESTS = 64, 512  # few, until it is known what one costs
+_FIRST_RANGES, _FIRST_REQUESTS, _ROUND_REQUESTS = 4, 64, 512
 
 
 class _Stopped(Exception):  # noqa: N818 - internal: another thread has failed
@@ -72,6 +72,7 @@ class Fetcher:
             self.mirror.missing,
             self.mirror.size,
             self.source.hub.pace.speed,
+            self.source.most_ranges or 1,
         )
 
     def plan_whole(self) -> Transfer:
@@ -137,16 +138,15 @@ class Fetcher:
 
     def _round(self, transfer: Transfer, cells: Cells, tries: int) -> int:
         """Ask for the first ranges of a plan; returns how often a cell was wrong."""
-        most = _FIRST_REQUESTS if self.source.hub.pace.speed.request is None else _ROUND_REQUESTS
-        last = min(self._round_end(cells), int(transfer.ranges.stops[:most][-1]))
+        last = min(self._round_end(cells), int(transfer.ranges.stops[: self._round_ranges()][-1]))
         cells = cells.where(cells.stops <= last)
         try:
-            self._transfer(_parts(transfer.ranges.within(0, last)), Intervals.of(cells.starts, cells.stops))
+            self._transfer(transfer.ranges.within(0, last), Intervals.of(cells.starts, cells.stops))
         except RangesRefused:
             self._receive_whole()
         right = self._agreeing(cells)
         good = cells.where(right)
-        self.mirror.mark(Intervals.of(good.starts, good.stops), CHECKED)
+        self.mirror.mark(Intervals.of(good.starts, good.stops), CHECKED, good.by_place())
         if right.all():
             return 0
         if tries + 1 >= _TRIES:
@@ -160,6 +160,14 @@ class Fetcher:
         reached = np.searchsorted(np.cumsum(cells.stops - cells.starts), self._round_bytes())
         return int(cells.stops[min(int(reached), len(cells) - 1)])
 
+    def _round_ranges(self) -> int:
+        """Return how many ranges one round asks for: few, until it is known how many a request may name, or costs."""
+        most = self.source.most_ranges
+        if most is None:
+            return _FIRST_RANGES
+        is_known = most > 1 or self.source.hub.pace.speed.request is not None
+        return most * (_ROUND_REQUESTS if is_known else _FIRST_REQUESTS)
+
     def _round_bytes(self) -> int:
         bandwidth = self.source.hub.pace.speed.bandwidth
         return int(np.clip(_ROUND_S * bandwidth, _LEAST_ROUND_BYTES, _MOST_ROUND_BYTES))
@@ -169,7 +177,7 @@ class Fetcher:
         place = int(np.searchsorted(before, self._round_bytes())) - 1
         missing = missing.within(0, int(missing.starts[place] + self._round_bytes() - before[place]))
         try:
-            self._transfer(_parts(missing), missing)
+            self._transfer(missing, missing)
         except RangesRefused:
             self._receive_whole()
         else:
@@ -190,19 +198,20 @@ class Fetcher:
         ]
         return np.array(found, dtype=np.bool_)
 
-    def _transfer(self, parts: list[tuple[int, int]], wanted: Intervals) -> None:
+    def _transfer(self, ranges: Intervals, wanted: Intervals) -> None:
         """Ask for ranges side by side; the first failure stops the others."""
         pace, stop = self.source.hub.pace, threading.Event()
-        began, size = time.monotonic(), sum(last - first for first, last in parts)
+        requests = requests_of(ranges, self.source.most_ranges or 1)
+        began, size = time.monotonic(), ranges.total
 
-        def take(place: int, piece: bytes) -> None:
+        def take(place: int, piece: bytes | memoryview) -> None:
             if stop.is_set():
                 raise _Stopped
             self._take(place, piece, wanted)
 
-        count = min(lanes(pace.speed), len(parts))
+        count = min(lanes(pace.speed), len(requests))
         with ThreadPoolExecutor(count, thread_name_prefix="pytupli-ranges") as pool:
-            asked = [pool.submit(self.source.read, first, last, take) for first, last in parts]
+            asked = [pool.submit(self.source.read, request, take) for request in requests]
             try:
                 for one in as_completed(asked):
                     one.result()
@@ -211,15 +220,14 @@ class Fetcher:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         elapsed = time.monotonic() - began
-        waiting = len(parts) * pace.speed.latency / count
+        waiting = len(requests) * pace.speed.latency / count
         pace.saw_transfer(size, max(elapsed - waiting, elapsed / 3))
-        pace.saw_requests(len(parts), size, elapsed)
+        pace.saw_requests(len(requests), size, elapsed)
 
-    def _take(self, place: int, piece: bytes, wanted: Intervals) -> None:
+    def _take(self, place: int, piece: bytes | memoryview, wanted: Intervals) -> None:
         """Write what is wanted of some bytes; the rest may be on disk already, and be in use."""
         view = memoryview(piece)
-        part = wanted.within(place, place + len(piece))
-        for first, last in zip(part.starts.tolist(), part.stops.tolist(), strict=True):
+        for first, last in wanted.pieces(place, place + len(piece)):
             self.mirror.write(first, view[first - place : last - place])
         if self.advance is not None:
             self.advance(len(piece))
@@ -230,12 +238,3 @@ class Fetcher:
             f"{file.path} of {self.snapshot.repo} at {self.snapshot.commit:.12} does not come as it should: {problem}.",
             hint="Nothing of it was kept. Is there a proxy on the way that changes files?",
         )
-
-
-def _parts(ranges: Intervals) -> list[tuple[int, int]]:
-    """Return ranges as they are asked for, large ones in parts."""
-    return [
-        (first, min(first + PART_BYTES, stop))
-        for start, stop in zip(ranges.starts.tolist(), ranges.stops.tolist(), strict=True)
-        for first in range(start, stop, PART_BYTES)
-    ]

@@ -22,6 +22,7 @@ from pytupli_registry.server.observability.watching import watched
 from pytupli_registry.server.routes import ROUTERS
 from pytupli_registry.server.routes.index import RouteIndex
 from pytupli_registry.server.routes.resolve import FilesFirst
+from pytupli_registry.server.routes.straight import StraightFirst
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.webhook_delivery import delivering
 from pytupli_registry.server.web import PAGES
@@ -59,8 +60,10 @@ def create_app(hub: Hub) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_failure)
     routes = [route for router in (*ROUTERS, *PAGES) for route in router.routes]
-    app.router.routes += [RouteIndex(routes), *routes]  # included routers would be searched twice, and slowly
-    answering = ServerErrorMiddleware(FilesFirst(app, hub, _answer_own_error), handler=_answer_failure)
+    index = RouteIndex(routes)
+    app.router.routes += [index, *routes]  # included routers would be searched twice, and slowly
+    first = StraightFirst(FilesFirst(app, hub, _answer_own_error), app, index, _answer_own_error)
+    answering = ServerErrorMiddleware(first, handler=_answer_failure)
     return _RawPaths(watched(answering, app, hub), hub.settings.public_url)
 
 

@@ -72,6 +72,15 @@ class Intervals:
         starts, stops = self.starts[first:last], self.stops[first:last]
         return Intervals(np.maximum(starts, start), np.minimum(stops, stop))
 
+    def pieces(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Return the parts of it from ``start`` to ``stop``, each with its own start and stop: fast for few."""
+        first = int(self.stops.searchsorted(start, side="right"))
+        last = int(self.starts.searchsorted(stop, side="left"))
+        return [
+            (max(int(self.starts[place]), start), min(int(self.stops[place]), stop))
+            for place in range(first, last)
+        ]
+
     def gaps(self, size: int) -> Intervals:
         """Return what is missing of ``0 … size``."""
         starts = np.concatenate([np.zeros(1, np.int64), self.stops])

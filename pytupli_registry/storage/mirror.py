@@ -5,13 +5,15 @@ it, and so do processes::
 
     data      the file, sparse; gone once it is whole (huggingface_hub's cache has it then)
     map       what of it is here: records of 32 bytes, appended
+    seal      what ``data`` looked like (inode, times) when it was last filled: another look, and it is checked
     whole     where the whole file lies, once it is complete and its SHA-256 was checked
     origin    where it came from, for people
     lock      held by the one process that fills it
     use       held (shared) by everyone who reads it, so that nobody deletes it
 
 A range is entered into the map only after its bytes are on disk, so a process may be killed at any point: what the map
-says is there. Every record carries the CRC-32 of its bytes, by which damage of the disk is found (:meth:`verify`).
+says is there. Every record carries the CRC-32 of its bytes, by which damage is found: by :meth:`verify`, and whenever
+the file is not as it was left.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import os
 import struct
 import weakref
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +74,7 @@ class Mirror:
         self._known: dict[int, Intervals] = {}
         self._journal: tuple[int, int] = (0, 0)  # inode of the map, and how far it was read
         self._is_whole = False
+        self._dropped = Intervals.nothing()
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._in_use()
@@ -96,6 +99,8 @@ class Mirror:
         weakref.finalize(self, os.close, handle)
         self._handle = handle
         self._read_map()
+        if whole is None:
+            self._drop_what_changed()
 
     def _start_anew(self) -> None:
         with replacement(self.directory / "map"):
@@ -170,7 +175,38 @@ class Mirror:
         """Be the only one who fills it, knowing all that the others have filled."""
         with hold_lock(self.directory / "lock", wait=True):
             self.refresh()
-            yield
+            self._drop_what_changed()
+            try:
+                yield
+            finally:
+                self._seal()
+
+    def _drop_what_changed(self) -> None:
+        """Check everything that the map lists if somebody else has written to the file, or was killed while filling it."""
+        if self._is_whole or self._is_sealed():
+            return
+        try:
+            self._drop_damaged()
+        except OSError as error:
+            raise _cannot_write(self.directory, error) from error
+        self._seal()
+
+    def _is_sealed(self) -> bool:
+        try:
+            place = self.directory / "seal"
+            said = json.loads(place.read_bytes()) if place.stat().st_size <= _MAX_SMALL else None
+        except (OSError, ValueError, RecursionError):
+            return False
+        return bool(said == asdict(FileIdentity.of(self._handle)))
+
+    def _seal(self) -> None:
+        if self._is_whole:
+            return
+        with (
+            suppress(OSError),
+            replacement(self.directory / "seal") as file,
+        ):  # without it, all is checked again
+            file.write(json.dumps(asdict(FileIdentity.of(self._handle))).encode())
 
     def write(self, place: int, content: bytes | memoryview) -> None:
         """Write bytes that the map does not list; call :meth:`mark` when a range is complete.
@@ -190,17 +226,25 @@ class Mirror:
         """Return bytes as they are here; those that the map does not list mean nothing."""
         return os.pread(self._handle, stop - start, start)
 
-    def mark(self, found: Intervals, kind: int) -> None:
+    def mark(
+        self, found: Intervals, kind: int, checksums: Mapping[tuple[int, int], int] | None = None
+    ) -> None:
         """Enter ranges into the map; their bytes are on disk before.
+
+        Args:
+            found: the ranges.
+            kind: :data:`RECEIVED` or :data:`CHECKED`.
+            checksums: CRC-32 of those ranges, by start and stop, whose bytes need not be read for it again.
 
         Raises:
             WriteError: the disk is full; the map is as it was.
         """
         if len(found) == 0:
             return
+        known = checksums or {}
         lines = b"".join(
-            _line(start, stop, kind, self._crc(start, stop))
-            for start, stop in zip(found.starts.tolist(), found.stops.tolist(), strict=True)
+            _line(*place, kind, known[place] if place in known else self._crc(*place))
+            for place in zip(found.starts.tolist(), found.stops.tolist(), strict=True)
         )
         place = self.directory / "map"
         try:
@@ -272,6 +316,8 @@ class Mirror:
     def verify(self) -> Intervals:
         """Compare what is here with its checksums, strike what is damaged from the map, and return that.
 
+        What was found damaged when the mirror was opened, or since, is part of it.
+
         Raises:
             WriteError: the cache cannot be written.
         """
@@ -281,15 +327,22 @@ class Mirror:
                 (self.directory / "whole").unlink(missing_ok=True)
             return Intervals.nothing() if right else Intervals.nothing().gaps(self.size)
         try:
-            with self.filling():
-                records = _records((self.directory / "map").read_bytes())
-                bad = np.array([not self._agrees(record) for record in records.tolist()], dtype=np.bool_)
-                damaged = _intervals(records[bad])
-                if len(damaged):
-                    self._strike(records[~bad])
+            with hold_lock(self.directory / "lock", wait=True):
+                self.refresh()
+                if not self._is_whole:
+                    self._drop_damaged()
+                self._seal()
         except OSError as error:
             raise _cannot_write(self.directory, error) from error
-        return damaged
+        return self._dropped
+
+    def _drop_damaged(self) -> None:
+        records = _records((self.directory / "map").read_bytes())
+        bad = np.array([not self._agrees(record) for record in records.tolist()], dtype=np.bool_)
+        damaged = _intervals(records[bad])
+        if len(damaged):
+            self._strike(records[~bad])
+            self._dropped = self._dropped.union(damaged)
 
     def _strike(self, good: NDArray[Any]) -> None:
         with replacement(self.directory / "map") as file:

@@ -98,7 +98,7 @@ def read(remote, start, stop):
         assert place == start + len(found)
         found.extend(piece)
 
-    remote.read(start, stop, take)
+    remote.read([(start, stop)], take)
     return bytes(found)
 
 
@@ -263,3 +263,98 @@ def test_speed_is_measured_on_the_way():
     assert pace.speed.request is None
     pace.saw_requests(100, 30_000, 0.5)
     assert pace.speed.request == pytest.approx(0.005, rel=0.05)
+
+
+PAIRS = [(0, 10), (100, 110), (110, 200), (1000, 3000), (9000, 9500)]
+
+
+def several(request, content=CONTENT, **headers):
+    """Answer as a server that knows several ranges, and says so."""
+    pairs = [
+        tuple(map(int, one.split("-"))) for one in request.headers["range"].removeprefix("bytes=").split(",")
+    ]
+    if len(pairs) == 1:
+        status, told, body = ranged(request, content)
+        return status, {**told, "X-Max-Ranges": "3", **headers}, body
+    body = b"".join(
+        b"\r\n--xyz\r\nContent-Range: bytes %d-%d/%d\r\n\r\n" % (first, last, len(content))
+        + content[first : last + 1]
+        for first, last in pairs
+    )
+    return 206, {"Content-Type": "multipart/byteranges; boundary=xyz", **headers}, body + b"\r\n--xyz--\r\n"
+
+
+def collected(remote, pairs):
+    found = {}
+
+    def take(place, piece):
+        found[place] = bytes(piece)
+
+    remote.read(pairs, take)
+    joined = [
+        b"".join(found[place] for place in sorted(found) if start <= place < stop) for start, stop in pairs
+    ]
+    assert joined == [CONTENT[start:stop] for start, stop in pairs]
+
+
+def asked_ranges(server):
+    return [request.headers["range"].removeprefix("bytes=") for request in server.asked]
+
+
+def test_several_ranges_in_one_request_where_the_server_offers_that(server, remote):
+    server.answer = several
+    assert remote.most_ranges is None
+    collected(remote, PAIRS)
+    assert remote.most_ranges == 3
+    assert asked_ranges(server) == ["0-9", "100-109,110-199,1000-2999", "9000-9499"]
+
+
+def test_one_range_at_a_time_where_it_offers_nothing(server, remote):
+    collected(remote, PAIRS)
+    assert remote.most_ranges == 1
+    assert len(server.asked) == len(PAIRS)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        lambda _: (200, {}, CONTENT),
+        lambda _: (206, {"Content-Range": f"bytes 0-9/{len(CONTENT)}"}, CONTENT[:10]),
+        lambda _: (206, {"Content-Type": "multipart/byteranges; boundary=abc"}, b"--abc--\r\n"),
+        lambda _: (206, {"Content-Type": "multipart/byteranges"}, b"nothing"),
+        lambda _: (416, {"Content-Range": f"bytes */{len(CONTENT)}"}, b""),
+        lambda _: (400, {}, b""),
+        lambda _: (431, {}, b""),
+        lambda request: several(request, CONTENT + b"!"),
+    ],
+)
+def test_a_promise_that_somebody_on_the_way_does_not_keep(server, remote, refusal):
+    server.answer = lambda request: refusal(request) if "," in request.headers["range"] else several(request)
+    collected(remote, PAIRS)
+    assert remote.most_ranges == 1
+    assert sum("," in asked for asked in asked_ranges(server)) == 1
+
+
+def test_what_came_of_several_ranges_is_not_asked_for_again(server, remote):
+    def answer(request):
+        status, headers, body = several(request)
+        if "," in request.headers["range"] and len(server.asked) == 2:
+            return status, {**headers, "Content-Length": str(len(body))}, body[:1500]
+        return status, headers, body
+
+    server.answer = answer
+    collected(remote, PAIRS)
+    assert asked_ranges(server)[1] == "100-109,110-199,1000-2999"
+    first = int(asked_ranges(server)[2].split("-")[0])
+    assert 1000 < first < 3000
+
+
+@pytest.mark.parametrize("said", ["", "0", "-3", "1e3", "many", "99999999999", "٣"])
+def test_numbers_of_ranges_that_are_none(server, remote, said):
+    server.answer = lambda request: (
+        *ranged(request)[:1],
+        {**ranged(request)[1], "X-Max-Ranges": said.encode().decode("latin-1")},
+        ranged(request)[2],
+    )
+    collected(remote, PAIRS)
+    assert remote.most_ranges == 1

@@ -106,6 +106,15 @@ def test_downloads_lie_in_the_cache_of_the_stock_client(client):
     assert client.snapshot("alice/hvac").download("data/weather.bin").read_bytes() == LARGE
 
 
+def test_two_names_of_a_commit_are_both_known_offline(hub, client, monkeypatch):
+    hub.api("alice").create_branch("alice/hvac", branch="same/x", repo_type="dataset")
+    for name in ("main", "same/x"):
+        client.snapshot("alice/hvac", name).file("benchmark.json")
+    monkeypatch.setenv("PYTUPLI_OFFLINE", "1")
+    main, same = (client.snapshot("alice/hvac", name).commit for name in ("main", "same/x"))
+    assert main == same
+
+
 def test_offline_is_what_was_seen_before(client, network, monkeypatch):
     snapshot = client.snapshot("alice/hvac", "main")
     snapshot.read("benchmark.json")

@@ -51,6 +51,10 @@ def test_parts_and_unions_of_intervals(first, second, start, length):
     one, other = Intervals.of(*arrays(first)), Intervals.of(*arrays(second))
     assert members(one.union(other)) == members(one) | members(other)
     assert members(one.within(start, start + length)) == members(one) & set(range(start, start + length))
+    found = one.within(start, start + length)
+    assert one.pieces(start, start + length) == list(
+        zip(found.starts.tolist(), found.stops.tolist(), strict=True)
+    )
     starts, stops = arrays(second)
     expected = [
         set(range(a, b)) <= members(one) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)

@@ -121,6 +121,39 @@ def test_a_byte_that_changes_on_the_disk_is_found(tmp_path):
     assert members(Mirrors(tmp_path).open(SHA256, SIZE).checked) == set(range(100))
 
 
+def test_what_somebody_else_changes_is_not_believed(tmp_path):
+    """Whoever opens it, and whoever fills it next, has the bytes checked that others have written to."""
+    mirror = Mirrors(tmp_path).open(SHA256, SIZE)
+    fill(mirror, 0, 100)
+    fill(mirror, 200, 700)
+    for place in (300, 50):
+        content = bytearray(mirror.path.read_bytes())
+        content[place] ^= 4
+        with mirror.path.open("r+b") as file:
+            file.write(content)
+        if place == 300:
+            assert members(Mirrors(tmp_path).open(SHA256, SIZE).checked) == set(range(100))
+        else:
+            with mirror.filling():
+                assert members(mirror.checked) == set()
+
+
+def test_a_mirror_that_nobody_touched_is_not_read_to_be_opened(tmp_path, monkeypatch):
+    mirrors = Mirrors(tmp_path)
+    fill(mirrors.open(SHA256, SIZE), 0, 500)
+    monkeypatch.setattr(Mirror, "_crc", lambda *_: pytest.fail("it is read"))
+    assert mirrors.open(SHA256, SIZE).checked.total == 500
+
+
+@pytest.mark.parametrize("seal", [b"", b"{}", b"[" * 50_000, b"null", b"\xff"])
+def test_a_seal_that_is_none(tmp_path, seal):
+    mirrors = Mirrors(tmp_path)
+    mirror = mirrors.open(SHA256, SIZE)
+    fill(mirror, 0, 500)
+    mirror.directory.joinpath("seal").write_bytes(seal)
+    assert mirrors.open(SHA256, SIZE).checked.total == 500
+
+
 def test_a_damaged_whole_file_is_found(tmp_path):
     mirrors = Mirrors(tmp_path)
     mirror = mirrors.open(SHA256, SIZE)

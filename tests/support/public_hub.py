@@ -122,9 +122,9 @@ class _Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["server"][1] == self._hub.contents_port:
-            await self._contents(scope, receive, send)
+            await self._contents(scope, receive, _as_others_do(send))
         else:
-            await self._api(scope, receive, send)
+            await self._api(scope, receive, _as_others_do(send))
 
     # The store of contents
 
@@ -301,6 +301,18 @@ def _moved(said: Any, here: str, there: str) -> Any:
     if isinstance(said, list):
         return [_moved(value, here, there) for value in said]
     return said.replace(here, there) if isinstance(said, str) else said
+
+
+def _as_others_do(send: Send) -> Send:
+    """Leave out what only our own Hub offers."""
+
+    async def send_less(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [pair for pair in message["headers"] if pair[0].lower() != b"x-max-ranges"]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return send_less
 
 
 def _path(scope: Scope) -> str:

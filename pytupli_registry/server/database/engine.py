@@ -88,6 +88,7 @@ class Database:
         """
         with translated(), self.engine.connect() as plain:
             connection = plain if self.is_sqlite else plain.execution_options(**SNAPSHOT)
+            connection.begin()  # here: a session takes several times as long for it, at both ends
             with Session(connection, expire_on_commit=False, autoflush=False) as session:
                 yield session
 
@@ -295,4 +296,8 @@ def _prepare_sqlite(engine: Engine, *, synchronous: bool) -> None:
         immediate: Turn | bool = connection.get_execution_options().get(WRITES, False)
         if isinstance(immediate, Turn):
             immediate.take()
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if immediate:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:  # asks for nothing yet, and so for no translation of what may go wrong
+            driver: Any = connection.connection.driver_connection
+            driver.execute("BEGIN")

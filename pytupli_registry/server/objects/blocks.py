@@ -27,11 +27,22 @@ class FileBlocks(Iterator[bytes]):
         if wanted <= 0 or self._handle < 0:
             self.close()
             raise StopIteration
+        block = self._read(self._position, wanted)
+        self._position += len(block)
+        return block
+
+    def between(self, start: int, stop: int) -> Iterator[bytes]:
+        """Iterate over other bytes of the file, which stays open."""
+        while start < stop:
+            block = self._read(start, min(stop - start, BLOCK))
+            start += len(block)
+            yield block
+
+    def _read(self, position: int, wanted: int) -> bytes:
         with disk_errors("reading"):
-            block = os.pread(self._handle, wanted, self._position)
+            block = os.pread(self._handle, wanted, position)
         if not block:
             raise StoreUnavailable("reading a file that became shorter")
-        self._position += len(block)
         return block
 
     @property

@@ -55,12 +55,12 @@ def page_response(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Return a page of a listing; ``cursor`` is where the next one begins, None on the last."""
-    answer = dict(headers or {})
-    if cursor is not None:
-        encoded = base64.urlsafe_b64encode(cursor.encode()).decode()
-        url = request.url.include_query_params(cursor=encoded)
-        answer["Link"] = f'<{base}{url.path}?{url.query}>; rel="next"'
-    return JSONResponse(entries, headers=answer)
+    if cursor is None:
+        return JSONResponse(entries, headers=headers)
+    encoded = base64.urlsafe_b64encode(cursor.encode()).decode()
+    url = request.url.include_query_params(cursor=encoded)
+    link = f'<{base}{url.path}?{url.query}>; rel="next"'
+    return JSONResponse(entries, headers={**(headers or {}), "Link": link})
 
 
 def read_cursor(text: str | None) -> str:

@@ -33,7 +33,7 @@ from pytupli_registry.server.services.permissions import Action, Caller
 from pytupli_registry.server.services.repositories import find
 from pytupli_registry.server.wire.lfs import LFS_JSON, Batch, Completion, LfsObject
 from pytupli_registry.server.wire.names import RepoId
-from pytupli_registry.server.wire.ranges import ByteRange, parse_range
+from pytupli_registry.server.wire.ranges import ByteRange, parse_ranges
 
 __all__ = ["router"]
 
@@ -184,10 +184,11 @@ def get_object(request: Request, hub: CurrentHub, oid: Oid, signature: Signature
         url = hub.objects.url(blob_key(oid), expires_s=expires_s, filename=oid, content_type=BINARY)
         if url is not None:
             return RedirectResponse(url, status_code=302)
-    wanted = parse_range(request.headers.get("range"), size)
-    part = wanted or ByteRange(0, size, size)
+    asked = parse_ranges(request.headers.get("range"), size) or []
+    is_part = len(asked) == 1  # of several, the whole: those who ask for such know the files by their names
+    part = asked[0] if is_part else ByteRange(0, size, size)
     headers["Content-Length"] = str(part.length)
-    if wanted:
-        headers["Content-Range"] = wanted.content_range
+    if is_part:
+        headers["Content-Range"] = part.content_range
     blocks = hub.objects.read(blob_key(oid), part.start, part.length)
-    return BlocksResponse(blocks, 206 if wanted else 200, headers)
+    return BlocksResponse(blocks, 206 if is_part else 200, headers)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from anyio import to_thread
 from fastapi.responses import Response
 
-from pytupli_registry.server.routes.sending import BlocksResponse
+from pytupli_registry.server.objects.blocks import FileBlocks
+from pytupli_registry.server.routes.sending import BlocksResponse, PartsResponse
 from pytupli_registry.server.services.blobs import blob_key
 from pytupli_registry.server.services.downloads import Download
 from pytupli_registry.server.services.files import File, keep_content
-from pytupli_registry.server.wire.ranges import ByteRange, parse_range
+from pytupli_registry.server.wire.ranges import MOST_RANGES, ByteRange, parse_ranges
 
 if TYPE_CHECKING:
     from pytupli_registry.server.services.hub import Hub
@@ -61,7 +63,7 @@ class Offer:
         return self.download.file
 
 
-def offer(download: Download, path: str) -> Offer:
+def offer(hub: Hub, download: Download, path: str) -> Offer:
     """Return what there is to say about the file at ``path``."""
     name = path.rpartition("/")[2]
     file = download.file
@@ -76,6 +78,10 @@ def offer(download: Download, path: str) -> Offer:
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-cache",
     }
+    if (
+        hub.objects.is_local or not hub.settings.redirect_downloads
+    ):  # object stores send one range, or everything
+        headers["x-max-ranges"] = str(MOST_RANGES)
     if file.lfs:
         headers |= {"x-linked-etag": headers["etag"], "x-linked-size": str(file.size)}
     return Offer(download, name, [_header(*pair) for pair in headers.items()])
@@ -108,10 +114,13 @@ async def answer(
     if url is not None:
         elsewhere = [_header("location", url), _header("x-linked-size", str(file.size)), _length(0)]
         return _Ready(302, headers + elsewhere)
-    part = _wanted(asked, file)
-    if part is None:
+    parts = _wanted(asked, file)
+    if parts is None:
         return await _bytes(hub, file, ByteRange(0, file.size, file.size), 200, headers)
-    return await _bytes(hub, file, part, 206, [*headers, _header("content-range", part.content_range)])
+    if len(parts) > 1:
+        return await _parts(hub, file, parts, headers)
+    told = [*headers, _header("content-range", parts[0].content_range)]
+    return await _bytes(hub, file, parts[0], 206, told)
 
 
 def _is_known(header: bytes | None, etag: str) -> bool:
@@ -121,11 +130,11 @@ def _is_known(header: bytes | None, etag: str) -> bool:
     return tags == ["*"] or f'"{etag}"' in tags
 
 
-def _wanted(asked: Mapping[bytes, bytes], file: File) -> ByteRange | None:
+def _wanted(asked: Mapping[bytes, bytes], file: File) -> list[ByteRange] | None:
     header, unchanged = asked.get(b"range"), b'"%s"' % file.etag.encode("ascii")
     if header is None or asked.get(b"if-range", unchanged) != unchanged:
         return None
-    return parse_range(header.decode("latin-1"), file.size)
+    return parse_ranges(header.decode("latin-1"), file.size)
 
 
 def _signed_url(hub: Hub, offered: Offer) -> str | None:
@@ -144,6 +153,18 @@ async def _bytes(hub: Hub, file: File, part: ByteRange, status: int, headers: Ra
     response = BlocksResponse(blocks, status, {})
     response.raw_headers = headers
     return response
+
+
+async def _parts(hub: Hub, file: File, parts: list[ByteRange], headers: RawHeaders) -> Response:
+    if file.sha256 is None:
+        content = await _small_content(hub, file)
+        return PartsResponse(parts, [iter([content[part.start : part.end]]) for part in parts], headers)
+    key = blob_key(file.sha256)
+    blocks = await _blocks(hub, file.sha256, parts[0])
+    if isinstance(blocks, FileBlocks):
+        return PartsResponse(parts, (blocks.between(part.start, part.end) for part in parts), headers)
+    others = (hub.objects.read(key, part.start, part.length) for part in parts[1:])
+    return PartsResponse(parts, chain([blocks], others), headers)
 
 
 async def _small_content(hub: Hub, file: File) -> bytes:

@@ -226,9 +226,10 @@ def _info(
 ) -> Response:
     checked_expand(repo_id.type, expand)
     with hub.database.read() as session:
-        repository = look(session, caller, repo_id)
-        sha = resolve(session, repository.id, revision)
-        shown = repository_json(session, hub, repository, sha=sha, blobs=truth(blobs), expand=expand)
+        repository, seen = look(session, caller, repo_id, revision)
+        shown = repository_json(
+            session, hub, repository, sha=seen.commit, tree=seen.tree, blobs=truth(blobs), expand=expand
+        )
     return JSONResponse(shown)
 
 

@@ -61,15 +61,16 @@ def repository_json(
     repository: Repository | SeenRepository,
     *,
     sha: str | None,
+    tree: str | None,
     blobs: bool = False,
     expand: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return everything about one repository at one commit, or only what ``expand`` names."""
+    """Return everything about one repository at one commit and its tree, or only what ``expand`` names."""
     wanted = set(expand)
     shown = _fields(repository, tags_of(session, [repository.id])[repository.id])
     shown["sha"] = sha
-    if sha is not None and (not wanted or "siblings" in wanted):
-        shown["siblings"] = _siblings(session, hub, tree_of(session, repository.id, sha), blobs=blobs)
+    if tree is not None and (not wanted or "siblings" in wanted):
+        shown["siblings"] = _siblings(session, hub, tree, blobs=blobs)
     if repository.type == RepoType.DATASET and repository.gated == "no" and (not wanted or "facts" in wanted):
         shown["facts"] = [facts_json(row) for row in facts_of(session, repository.id)]
     return _narrowed(shown, wanted)

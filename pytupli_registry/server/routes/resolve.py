@@ -29,7 +29,7 @@ from pytupli_registry.server.dependencies import (
 from pytupli_registry.server.errors import HubError, NotFound
 from pytupli_registry.server.routes.offers import Offer, answer, offer
 from pytupli_registry.server.services.caches import SinceCommit
-from pytupli_registry.server.services.callers import authenticate, has_expired, recall
+from pytupli_registry.server.services.callers import has_expired, identify, recall
 from pytupli_registry.server.services.downloads import Wanted, find_download
 from pytupli_registry.server.services.files import keep_content
 from pytupli_registry.server.services.permissions import ANONYMOUS
@@ -110,14 +110,13 @@ def _pinned(request: Request, hub: Hub, offered: Offer) -> str:
 
 def _look_up(request: Request, hub: Hub, wanted: Wanted) -> Offer:
     token = bearer_token(request.headers.get("authorization"))
-    known = ANONYMOUS if token is None else recall(hub, token)
+    caller = ANONYMOUS if token is None else recall(hub, token) or identify(hub, token)
+    note_use(request.scope, hub, caller)
     with hub.database.read() as session:
-        caller = known or authenticate(session, token or "")
-        note_use(request.scope, hub, caller)
         found = find_download(session, hub, caller, wanted)
         if found.file.sha256 is None and request.method == "GET":
             keep_content(session, hub, found.file.oid)
-    return offer(found, wanted.path)
+    return offer(hub, found, wanted.path)
 
 
 class FilesFirst:

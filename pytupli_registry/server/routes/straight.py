@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, NamedTuple
 from urllib.parse import parse_qsl
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pytupli_registry.server.dependencies import (
     LONGEST_SEGMENT,
@@ -17,11 +18,13 @@ from pytupli_registry.server.dependencies import (
     current_hub,
     unquoted,
 )
+from pytupli_registry.server.errors import HubError
+from pytupli_registry.server.routes.index import RouteIndex
 from pytupli_registry.server.services.hub import Hub
 from pytupli_registry.server.services.permissions import Caller
 from pytupli_registry.server.wire.names import RepoId
 
-__all__ = ["Plain", "straight"]
+__all__ = ["Plain", "StraightFirst", "straight"]
 
 
 class Plain(NamedTuple):
@@ -47,24 +50,65 @@ class Plain(NamedTuple):
 Answer = Callable[[Plain], Awaitable[Response]]
 
 
-def straight(answer: Answer, flags: frozenset[str] = frozenset()) -> type[APIRoute]:
+class StraightRoute(APIRoute):
+    """A route whose plain requests are answered before the framework has a part in them; made by :func:`straight`."""
+
+    answer: ClassVar[Answer]
+    flags: ClassVar[frozenset[str]]
+
+    async def straight_answer(self, request: Request) -> Response | None:
+        """Return the answer to a plain request, or None for what takes the usual way."""
+        plain = await _plain(request, self.flags)
+        return None if plain is None else await type(self).answer(plain)
+
+
+def straight(answer: Answer, flags: frozenset[str] = frozenset()) -> type[StraightRoute]:
     """Return the class of a route that ``answer`` answers, where the query has no parameters but ``flags``.
 
     Everything else, and what is malformed, takes the usual way through the route's own function. Both must answer
     alike.
     """
+    return type("Straight", (StraightRoute,), {"answer": staticmethod(answer), "flags": flags})
 
-    class StraightRoute(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-            usual = super().get_route_handler()
 
-            async def handle(request: Request) -> Response:
-                plain = await _plain(request, flags)
-                return await usual(request) if plain is None else await answer(plain)
+class StraightFirst:
+    """Answers plain requests to such routes, and gives all others on.
 
-            return handle
+    Args:
+        others: answers these.
+        app: what requests belong to.
+        index: finds the route of a request.
+        answer_error: answers what goes wrong, as everywhere.
+    """
 
-    return StraightRoute
+    def __init__(
+        self,
+        others: ASGIApp,
+        app: FastAPI,
+        index: RouteIndex,
+        answer_error: Callable[[Request, HubError], Awaitable[Response]],
+    ) -> None:
+        self._others = others
+        self._app = app
+        self._index = index
+        self._answer_error = answer_error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_api = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith("/api/")
+        response = await self._answer(scope) if is_api else None
+        await (self._others if response is None else response)(scope, receive, send)
+
+    async def _answer(self, scope: Scope) -> Response | None:
+        _, found = self._index.matches(scope)
+        route = found.get("route")
+        if not isinstance(route, StraightRoute):
+            return None
+        scope.update(found, app=self._app)
+        try:
+            return await route.straight_answer(Request(scope))
+        except HubError as error:
+            return await self._answer_error(Request(scope), error)
 
 
 async def _plain(request: Request, flags: frozenset[str]) -> Plain | None:

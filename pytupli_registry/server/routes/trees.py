@@ -23,8 +23,8 @@ from pytupli_registry.server.routes.answers import date_text, page_of, page_resp
 from pytupli_registry.server.routes.straight import Plain, straight
 from pytupli_registry.server.services.files import files_of
 from pytupli_registry.server.services.history import last_commits
-from pytupli_registry.server.services.revisions import resolve, tree_of
-from pytupli_registry.server.services.sight import look
+from pytupli_registry.server.services.permissions import Action
+from pytupli_registry.server.services.sight import look_at
 from pytupli_registry.server.services.trees import PathEntry, entry_at, walk
 from pytupli_registry.server.wire.git import TreeEntry
 
@@ -113,14 +113,13 @@ def _listing(
     expanded = truth(expand)
     count = min(page_of(hub, limit), MOST_EXPANDED) if expanded else page_of(hub, limit)
     with hub.database.read() as session:
-        repository = look(session, caller, repo_id)
-        head = resolve(session, repository.id, revision)
-        root = tree_of(session, repository.id, head)
-        entry = entry_at(session, hub, root, path)
+        seen = look_at(session, caller, repo_id, revision, Action.SEE)
+        head = seen.commit
+        entry = entry_at(session, hub, seen.tree, path)
         if entry is None:
             raise missing_entry(path, revision, head)
         found = _below(session, hub, entry, path, truth(recursive), read_cursor(cursor), count)
-        shown = entries_json(session, hub, repository.id, head, found[:count], expanded=expanded)
+        shown = entries_json(session, hub, seen.repository_id, head, found[:count], expanded=expanded)
     after = found[count - 1].path if len(found) > count else None
     return page_response(request, base, shown, after, {"X-Repo-Commit": head})
 
@@ -157,12 +156,10 @@ def paths_info(
     """Tell about files and folders by path; those that do not exist are left out."""
     expanded = truth(expand)
     with hub.database.read() as session:
-        repository = look(session, caller, repo_id)
-        head = resolve(session, repository.id, revision)
-        root = tree_of(session, repository.id, head)
-        entries = ((path.strip("/"), entry_at(session, hub, root, path.strip("/"))) for path in paths)
+        seen = look_at(session, caller, repo_id, revision, Action.SEE)
+        entries = ((path.strip("/"), entry_at(session, hub, seen.tree, path.strip("/"))) for path in paths)
         found = [PathEntry(path, entry) for path, entry in entries if path and entry is not None]
-        return entries_json(session, hub, repository.id, head, found, expanded=expanded)
+        return entries_json(session, hub, seen.repository_id, seen.commit, found, expanded=expanded)
 
 
 def entries_json(

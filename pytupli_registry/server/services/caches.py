@@ -60,15 +60,23 @@ class LeastRecent(Generic[Value]):
 
     def put(self, key: Hashable, value: Value, weight: int = 1) -> None:
         """Keep ``value``; what weighs more than everything together is not kept."""
-        if weight > self._capacity:
-            return
+        if weight <= self._capacity:
+            with self._lock:
+                self._keep(key, value, weight)
+
+    def put_many(self, values: Mapping[Key, Value]) -> None:
+        """Keep all of ``values``, each of which weighs 1."""
         with self._lock:
-            old = self._kept.pop(key, None)
-            self._weight += weight - (old[1] if old else 0)
-            self._kept[key] = (value, weight)
-            while self._weight > self._capacity:
-                _, (_, dropped) = self._kept.popitem(last=False)
-                self._weight -= dropped
+            for key, value in values.items():
+                self._keep(key, value, 1)
+
+    def _keep(self, key: Hashable, value: Value, weight: int) -> None:
+        old = self._kept.pop(key, None)
+        self._weight += weight - (old[1] if old else 0)
+        self._kept[key] = (value, weight)
+        while self._weight > self._capacity:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._weight -= dropped
 
 
 class SinceCommit(Generic[Value]):

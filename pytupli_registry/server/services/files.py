@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Integer, bindparam, select, type_coerce
 from sqlalchemy.orm import Session
 
 from pytupli_registry.server.database.prepared import Prepared, PreparedForMany
@@ -23,8 +22,7 @@ MANY = 500
 OVERHEAD = 200  # bytes that an entry of a cache takes by itself
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """What a git blob stands for.
 
     Attributes:
@@ -51,10 +49,10 @@ class File:
 
 
 _BLOBS = GitBlob.__table__.c
-_KNOWN = PreparedForMany(select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256), _BLOBS.oid)
-_ONE = Prepared(
-    select(_BLOBS.oid, _BLOBS.size, _BLOBS.lfs, _BLOBS.sha256).where(_BLOBS.oid == bindparam("oid"))
-)
+# A number, so that nothing of many rows is converted.
+_FILES = select(_BLOBS.oid, _BLOBS.size, type_coerce(_BLOBS.lfs, Integer), _BLOBS.sha256)
+_KNOWN = PreparedForMany(_FILES, _BLOBS.oid)
+_ONE = Prepared(_FILES.where(_BLOBS.oid == bindparam("oid")))
 _CONTENT = Prepared(select(_BLOBS.content).where(_BLOBS.oid == bindparam("oid")))
 
 
@@ -64,16 +62,14 @@ def files_of(session: Session, hub: Hub, oids: Iterable[str]) -> dict[str, File]
     found = hub.caches.files.get_many(wanted)
     unknown = list(wanted - found.keys())
     for first in range(0, len(unknown), MANY):
-        for row in _KNOWN.rows(session, unknown[first : first + MANY]):
-            found[row[0]] = _kept(hub, row)
+        found |= _kept(hub, _KNOWN.rows(session, unknown[first : first + MANY]))
     return found
 
 
-def _kept(hub: Hub, row: Sequence[Any]) -> File:
-    oid, size, lfs, sha256 = row
-    file = File(oid, size, bool(lfs), sha256)
-    hub.caches.files.put(oid, file)
-    return file
+def _kept(hub: Hub, rows: Sequence[Sequence[Any]]) -> dict[str, File]:
+    files = {oid: File(oid, size, bool(lfs), sha256) for oid, size, lfs, sha256 in rows}
+    hub.caches.files.put_many(files)
+    return files
 
 
 def file_of(session: Session, hub: Hub, oid: str) -> File:
@@ -88,7 +84,7 @@ def file_of(session: Session, hub: Hub, oid: str) -> File:
     rows = _ONE.rows(session, {"oid": oid})
     if not rows:
         raise LookupError(f"git blob {oid} is missing from the database")
-    return _kept(hub, rows[0])
+    return _kept(hub, rows)[oid]
 
 
 def content_of(session: Session, oid: str) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 __all__ = [
     "DIRECTORY",
@@ -22,6 +24,8 @@ __all__ = [
 FILE = "100644"
 DIRECTORY = "40000"
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_TREE = re.compile(rb"(?:[0-7]++ [^\0]++\0.{20})*+", re.DOTALL)
+_TREE_LINE = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 
 def object_id(kind: str, raw: bytes) -> str:
@@ -34,8 +38,7 @@ def blob_hasher(size: int) -> hashlib._Hash:
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(NamedTuple):
     """One line of a tree: a file (``100644``) or a directory (``40000``)."""
 
     mode: str
@@ -61,16 +64,14 @@ def serialize_tree(entries: Mapping[str, TreeEntry]) -> bytes:
 
 
 def parse_tree(raw: bytes) -> dict[str, TreeEntry]:
-    """Return the entries of a tree object that we wrote, in git's order."""
-    entries: dict[str, TreeEntry] = {}
-    position = 0
-    while position < len(raw):
-        blank = raw.index(b" ", position)
-        end = raw.index(b"\0", blank)
-        name = raw[blank + 1 : end].decode()
-        entries[name] = TreeEntry(raw[position:blank].decode(), raw[end + 1 : end + 21].hex())
-        position = end + 21
-    return entries
+    """Return the entries of a tree object that we wrote, in git's order.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if not _TREE.fullmatch(raw):
+        raise ValueError("this is no tree of git's")
+    return {name.decode(): TreeEntry(mode.decode(), oid.hex()) for mode, name, oid in _TREE_LINE.findall(raw)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,15 +59,18 @@ def load_top(reference: str, least: float, force: str = "") -> dict[str, Any]:
     }
 
 
-def load_again(reference: str, local: str, least: float, repeats: int = 7) -> dict[str, Any]:
-    """Load from the cache and from the local store in turn, and return the median times."""
-    load_top(reference, least)
-    load_top(local, least)
-    remote, here = [], []
-    for _ in range(repeats):
-        remote.append(load_top(reference, least)["seconds"])
-        here.append(load_top(local, least)["seconds"])
-    return {"remote": float(np.median(remote)), "local": float(np.median(here))}
+def load_again(reference: str, local: str, least: float, repeats: int = 9) -> dict[str, Any]:
+    """Load from the cache, of a branch and at its commit, and from the local store in turn; return the median times."""
+    import pytupli_registry
+
+    origin = pytupli_registry.load(reference).origin
+    assert origin is not None
+    places = {"branch": reference, "commit": origin.reference, "local": local}
+    times: dict[str, list[float]] = {name: [] for name in places}
+    for _ in range(1 + repeats):
+        for name, place in places.items():
+            times[name].append(load_top(place, least)["seconds"])
+    return {name: float(np.median(seconds[1:])) for name, seconds in times.items()}
 
 
 def minari_top(repo: str, folder: str, least: float) -> dict[str, Any]:

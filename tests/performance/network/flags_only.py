@@ -19,8 +19,7 @@ def measure(stage: Stage, scale: float, repeats: int) -> list[Row]:
     rows = []
     for name, conditions in WAYS.items():
         with stage.way(name, **conditions) as way:
-            read = way.client.do("statistics", reference=reference)
-            totals = way.network.totals()
+            read, totals = way.count("statistics", reference=reference)
         index = _index(stage.written[shape.dataset_id])
         share = totals.down / (read["bytes"] + index)
         rows.append(

@@ -29,14 +29,12 @@ def _rows(stage: Stage, shape: Shape, reference: str, least: float, way: Way, re
     folder = stage.written[shape.dataset_id]
     index = sum((folder / "data" / name).stat().st_size for name in ("episodes.parquet", "metadata.json"))
     size = (folder / "data" / "main_data.hdf5").stat().st_size
-    ours, theirs, travelled = [], [], 0
+    loaded, travelled = way.count("load_top", reference=reference, least=least)
+    ours, theirs = [], []
     for _ in range(repeats):
         way.client.forget()
-        way.network.forget()
-        loaded = way.client.do("load_top", reference=reference, least=least)
-        travelled, requests = way.network.totals().down, way.network.totals().requests
+        ours.append(way.client.do("load_top", reference=reference, least=least)["seconds"])
         again = way.client.do("load_again", reference=reference, local=_local(shape), least=least)
-        ours.append(loaded["seconds"])
         way.client.forget()
         filtered = way.client.do("minari_top", repo=REPO, folder=folder.name, least=least)
         theirs.append(filtered["seconds"])
@@ -45,9 +43,9 @@ def _rows(stage: Stage, shape: Shape, reference: str, least: float, way: Way, re
             round(loaded["total"], 6),
         ):
             raise RuntimeError(f"not the same data: {filtered} {loaded}")
-    share = travelled / (loaded["bytes"] + index)
+    share = travelled.down / (loaded["bytes"] + index)
     ratio = statistics.median(theirs) / statistics.median(ours)
-    later = again["remote"] / again["local"]
+    later = again["commit"] / again["local"]
     what = f"top 10 % of {size / 1e9:.2g} GB, {way.name}"
     return [
         Row(
@@ -55,7 +53,7 @@ def _rows(stage: Stage, shape: Shape, reference: str, least: float, way: Way, re
             f"{share:.3f} × (selected + index)",
             f"≤ {MOST_BYTES}",
             share <= MOST_BYTES,
-            f"{travelled / 1e6:,.1f} MB in {requests} requests; selected {loaded['bytes'] / 1e6:,.1f} MB, "
+            f"{travelled.down / 1e6:,.1f} MB in {travelled.requests} requests; selected {loaded['bytes'] / 1e6:,.1f} MB, "
             f"index {index / 1e6:.2f} MB",
         ),
         Row(
@@ -70,7 +68,8 @@ def _rows(stage: Stage, shape: Shape, reference: str, least: float, way: Way, re
             f"{later:.2f} × local",
             f"≤ {MOST_AGAIN}",
             later <= MOST_AGAIN,
-            f"{spoken(again['remote'])} against {spoken(again['local'])}; asks what the branch is at",
+            f"{spoken(again['commit'])} at a commit, {spoken(again['branch'])} of a branch, which the Hub is asked for; "
+            f"local {spoken(again['local'])}",
         ),
     ]
 
