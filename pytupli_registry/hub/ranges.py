@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -83,6 +84,14 @@ class RemoteBytes:
     def most_ranges(self) -> int | None:
         """How many ranges one request may name; None until the server has told."""
         return self.hub.pace.most_ranges(self._origin())
+
+    def ask_most_ranges(self) -> int:
+        """Return how many ranges one request may name; the server is asked, if it has answered nothing yet."""
+        known = self.most_ranges
+        if known is None and not self.hub.is_offline:
+            with suppress(*FAILURES), stream("HEAD", self.url, self.hub.headers) as answer:
+                self.hub.pace.saw_most_ranges(self._origin(), answer.headers.get("x-max-ranges", ""))
+        return known or self.most_ranges or 1
 
     def read(self, ranges: Ranges, take: Take) -> None:
         """Read ranges, several in one request where the server offers that.

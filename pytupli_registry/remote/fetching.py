@@ -34,7 +34,7 @@ _TRIES = 3
 # What is asked for before the map is written and the plan is looked at again.
 _LEAST_ROUND_BYTES, _MOST_ROUND_BYTES = 1 << 22, 1 << 26
 _ROUND_S = 2.0
-_FIRST_RANGES, _FIRST_REQUESTS, _ROUND_REQUESTS = 4, 64, 512
+_FIRST_REQUESTS, _ROUND_REQUESTS = 64, 512  # few, until it is known what one costs
 
 
 class _Stopped(Exception):  # noqa: N818 - internal: another thread has failed
@@ -64,7 +64,7 @@ class Fetcher:
         self.advance = advance
 
     def plan(self, cells: Cells) -> Transfer:
-        """Return what would travel for some cells now; nothing is asked for."""
+        """Return what would travel for some cells now; nothing of the file is asked for."""
         cells = self._missing(cells)
         return plan_transfer(
             cells.starts,
@@ -72,7 +72,7 @@ class Fetcher:
             self.mirror.missing,
             self.mirror.size,
             self.source.hub.pace.speed,
-            self.source.most_ranges or 1,
+            self.source.ask_most_ranges(),
         )
 
     def plan_whole(self) -> Transfer:
@@ -161,10 +161,8 @@ class Fetcher:
         return int(cells.stops[min(int(reached), len(cells) - 1)])
 
     def _round_ranges(self) -> int:
-        """Return how many ranges one round asks for: few, until it is known how many a request may name, or costs."""
-        most = self.source.most_ranges
-        if most is None:
-            return _FIRST_RANGES
+        """Return how many ranges one round asks for: few, until it is known what a request costs."""
+        most = self.source.ask_most_ranges()
         is_known = most > 1 or self.source.hub.pace.speed.request is not None
         return most * (_ROUND_REQUESTS if is_known else _FIRST_REQUESTS)
 
@@ -201,7 +199,7 @@ class Fetcher:
     def _transfer(self, ranges: Intervals, wanted: Intervals) -> None:
         """Ask for ranges side by side; the first failure stops the others."""
         pace, stop = self.source.hub.pace, threading.Event()
-        requests = requests_of(ranges, self.source.most_ranges or 1)
+        requests = requests_of(ranges, self.source.ask_most_ranges())
         began, size = time.monotonic(), ranges.total
 
         def take(place: int, piece: bytes | memoryview) -> None:

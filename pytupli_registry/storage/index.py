@@ -6,7 +6,6 @@ that file; how it is kept on disk is :mod:`pytupli_registry.storage.parquet`'s b
 
 from __future__ import annotations
 
-import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,8 +96,6 @@ class _Blocks:
         self.leaves = leaves
         self._lengths = lengths
         self._read_rows = read_rows
-        with data_path.open("rb") as file:
-            self._raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def readable(self, path: str) -> bool:
         """Whether the leaf can be read here."""
@@ -135,8 +132,13 @@ class _Blocks:
         firsts = [extent.first_row for extent in stored.extents]
         extent = stored.extents[int(np.searchsorted(firsts, start, side="right")) - 1]
         offset = extent.offset + (start - extent.first_row) * leaf.row_bytes
-        raw = self._raw[offset : offset + (stop - start) * leaf.row_bytes]
-        return np.frombuffer(raw, dtype=leaf.dtype).reshape(shape)
+        assert leaf.dtype is not None  # noqa: S101 - check_layout saw to it
+        count = (stop - start) * (leaf.row_bytes // leaf.dtype.itemsize)
+        # Not through a map: its pages would stay this process's until the whole file counts as its memory.
+        rows = np.fromfile(self.path, dtype=leaf.dtype, count=count, offset=offset)
+        if len(rows) < count:
+            raise FormatError(self.path, "it became shorter while it was read", where=leaf.path)
+        return rows.reshape(shape)
 
 
 def _scan_columns(

@@ -20,6 +20,7 @@ FILE = RemoteFile("data/main_data.hdf5", len(CONTENT), "b" * 40, "c" * 64)
 
 @dataclass
 class Request:
+    method: str
     path: str
     headers: dict[str, str]
 
@@ -51,16 +52,21 @@ def serve() -> Iterator[Server]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            request = Request(self.path, {name.lower(): value for name, value in self.headers.items()})
+            request = Request(
+                self.command, self.path, {name.lower(): value for name, value in self.headers.items()}
+            )
             server.asked.append(request)
             status, headers, body = server.answer(request)
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            if self.command == "GET":
+                self.wfile.write(body)
             if int(headers.get("Content-Length", len(body))) != len(body):
                 self.close_connection = True
+
+        do_HEAD = do_GET
 
         def log_message(self, *_):
             pass
@@ -307,6 +313,18 @@ def test_several_ranges_in_one_request_where_the_server_offers_that(server, remo
     collected(remote, PAIRS)
     assert remote.most_ranges == 3
     assert asked_ranges(server) == ["0-9", "100-109,110-199,1000-2999", "9000-9499"]
+
+
+def test_a_server_is_asked_once_how_many_ranges_it_takes(server, remote):
+    server.answer = lambda _: (200, {"X-Max-Ranges": "7"}, b"")
+    assert [remote.ask_most_ranges() for _ in range(3)] == [7, 7, 7]
+    assert [request.method for request in server.asked] == ["HEAD"]
+
+
+def test_a_server_that_says_nothing_takes_one_range(server, elsewhere, remote):
+    server.answer = lambda _: (302, {"Location": f"{elsewhere.url}/blob"}, b"")
+    assert [remote.ask_most_ranges() for _ in range(2)] == [1, 1]
+    assert (len(server.asked), len(elsewhere.asked)) == (1, 0)
 
 
 def test_one_range_at_a_time_where_it_offers_nothing(server, remote):

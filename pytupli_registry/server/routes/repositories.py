@@ -24,7 +24,6 @@ from pytupli_registry.server.routes.straight import Plain, straight
 from pytupli_registry.server.services import repositories
 from pytupli_registry.server.services.listing import Search, list_repositories
 from pytupli_registry.server.services.permissions import Action
-from pytupli_registry.server.services.revisions import resolve
 from pytupli_registry.server.services.sight import look
 from pytupli_registry.server.wire.names import RepoId, RepoType, check_repo_name
 
@@ -227,9 +226,7 @@ def _info(
     checked_expand(repo_id.type, expand)
     with hub.database.read() as session:
         repository, seen = look(session, caller, repo_id, revision)
-        shown = repository_json(
-            session, hub, repository, sha=seen.commit, tree=seen.tree, blobs=truth(blobs), expand=expand
-        )
+        shown = repository_json(session, hub, repository, seen, blobs=truth(blobs), expand=expand)
     return JSONResponse(shown)
 
 

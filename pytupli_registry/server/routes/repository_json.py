@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytupli_registry.server.database.engine import Session
     from pytupli_registry.server.database.schema import Repository
     from pytupli_registry.server.services.hub import Hub
-    from pytupli_registry.server.services.sight import SeenRepository
+    from pytupli_registry.server.services.sight import SeenRepository, SeenRevision
 
 __all__ = ["checked_expand", "list_json", "repository_json"]
 
@@ -58,19 +58,18 @@ def checked_expand(type_: RepoType, expand: Sequence[str]) -> list[str]:
 def repository_json(
     session: Session,
     hub: Hub,
-    repository: Repository | SeenRepository,
+    repository: SeenRepository,
+    revision: SeenRevision,
     *,
-    sha: str | None,
-    tree: str | None,
     blobs: bool = False,
     expand: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return everything about one repository at one commit and its tree, or only what ``expand`` names."""
+    """Return everything about one repository at one commit, or only what ``expand`` names."""
     wanted = set(expand)
     shown = _fields(repository, tags_of(session, [repository.id])[repository.id])
-    shown["sha"] = sha
-    if tree is not None and (not wanted or "siblings" in wanted):
-        shown["siblings"] = _siblings(session, hub, tree, blobs=blobs)
+    shown["sha"] = revision.commit
+    if not wanted or "siblings" in wanted:
+        shown["siblings"] = _siblings(session, hub, revision.tree, blobs=blobs)
     if repository.type == RepoType.DATASET and repository.gated == "no" and (not wanted or "facts" in wanted):
         shown["facts"] = [facts_json(row) for row in facts_of(session, repository.id)]
     return _narrowed(shown, wanted)
