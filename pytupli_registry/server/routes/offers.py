@@ -78,9 +78,7 @@ def offer(hub: Hub, download: Download, path: str) -> Offer:
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-cache",
     }
-    if (
-        hub.objects.is_local or not hub.settings.redirect_downloads
-    ):  # object stores send one range, or everything
+    if hub.objects.is_local:  # an object store is asked for each part by itself, or sends all of the file
         headers["x-max-ranges"] = str(MOST_RANGES)
     if file.lfs:
         headers |= {"x-linked-etag": headers["etag"], "x-linked-size": str(file.size)}
