@@ -21,8 +21,8 @@ from huggingface_hub.utils.tqdm import (
 
 from pytupli_registry.errors import CommitConflict, FormatError, HubError, HubUnreachable
 from pytupli_registry.hub.http import FAILURES
-from pytupli_registry.hub.memory import in_little_memory
 from pytupli_registry.hub.revisions import revisions
+from pytupli_registry.hub.xet_settings import careful_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -140,7 +140,7 @@ def commit(
         FormatError: a file is not there any more.
     """
     operations = [_operation(addition) for addition in additions]
-    with _told(hub, repo), _progress_bars(shown=bars), in_little_memory():
+    with _told(hub, repo), _progress_bars(shown=bars), careful_uploads():
         api = hub.api()
         for first in range(0, len(operations), 1000):
             batch = operations[first : first + 1000]

@@ -10,6 +10,7 @@ from pytupli_registry.errors import CommitConflict, HubUnreachable, PublicationR
 from pytupli_registry.hub.commits import commit, create_repo, is_private
 from pytupli_registry.publishing.publication import Publication
 from pytupli_registry.publishing.repository import Repository
+from pytupli_registry.storage.arrow import release_unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,7 @@ def commit_contents(
         try:
             if head is None:
                 head = _create(hub, repo, private, revision)
+            release_unused()  # the client needs enough while it uploads
             made = commit(
                 hub,
                 repo,

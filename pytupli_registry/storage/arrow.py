@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["from_arrow", "to_arrow"]
+__all__ = ["from_arrow", "release_unused", "to_arrow"]
 
 
 def to_arrow(values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -72,3 +72,10 @@ def _dtype(kind: str) -> np.dtype[Any]:
 def _bits(buffer: Any, offset: int, count: int) -> NDArray[np.bool_]:  # noqa: ANN401
     unpacked = np.unpackbits(np.frombuffer(buffer, dtype=np.uint8), bitorder="little")
     return unpacked[offset : offset + count].view(np.bool_)
+
+
+def release_unused() -> None:
+    """Give back what Arrow keeps of memory that it has used."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    pa.default_memory_pool().release_unused()

@@ -66,7 +66,8 @@ def serve() -> Iterator[Server]:
             if int(headers.get("Content-Length", len(body))) != len(body):
                 self.close_connection = True
 
-        do_HEAD = do_GET
+        def do_HEAD(self):
+            self.do_GET()
 
         def log_message(self, *_):
             pass

@@ -40,7 +40,9 @@ def test_a_plan_brings_nothing_and_is_kept_to(world):
     assert plan["total_bytes"] == (Path(world.local.source) / DATA).stat().st_size
     assert plan["is_exact"]
     said = json.loads(pytupli("pull", "acme/hvac/summer-v0", *JULY, "--json"))
-    heads = data_bytes(world) - said["received_bytes"]  # of ranges that came together, less than 150 bytes each
+    heads = (
+        data_bytes(world) - said["received_bytes"]
+    )  # of ranges that came together, less than 150 bytes each
     assert 0 <= heads < 150 * 6 * len(world.local.leaves)
     assert data_bytes(world) <= plan["total_bytes"]
     assert plan["wanted_bytes"] <= said["received_bytes"]

@@ -30,7 +30,7 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._answers: dict[tuple[str, str, int], tuple[Histogram, Counter]] = {}
+        self._answers: dict[tuple[str, str, int], tuple[Histogram, Counter, Counter]] = {}
         self._requests = self._counter(
             "pytupli_requests", "Requests that were answered.", "method", "route", "status"
         )
@@ -58,12 +58,12 @@ class Metrics:
             self._answers[key] = (
                 self._seconds.labels(*key[:2]),
                 self._requests.labels(method, route, str(status)),
+                self._sent.labels(route),
             )
-        took, counted = self._answers[key]
+        took, counted, bytes_sent = self._answers[key]
         took.observe(seconds)
         counted.inc()
-        if sent:
-            self._sent.labels(route).inc(sent)
+        bytes_sent.inc(sent)
         if received:
             self._received.labels(route).inc(received)
         if 200 <= status < 300 and method in ("POST", "PUT"):

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from pytupli_registry.server.dependencies import (
-    BaseUrl,
     CurrentCaller,
     CurrentHub,
     EntryPath,
@@ -49,7 +48,6 @@ async def _plain_tree(asked: Plain) -> Response:
         asked.repo_id,
         asked.path["revision"],
         asked.path.get("path", "").strip("/"),
-        base_url(asked.request, asked.hub),
         asked.query.get("recursive"),
         asked.query.get("expand"),
         None,
@@ -67,14 +65,13 @@ def root_tree(
     caller: CurrentCaller,
     repo_id: RepoOf,
     revision: Revision,
-    base: BaseUrl,
     recursive: str | None = None,
     expand: str | None = None,
     limit: Annotated[int | None, Query(ge=1)] = None,
     cursor: str | None = None,
 ) -> Response:
     """List the files and folders of a revision."""
-    return _listing(request, hub, caller, repo_id, revision, "", base, recursive, expand, limit, cursor)
+    return _listing(request, hub, caller, repo_id, revision, "", recursive, expand, limit, cursor)
 
 
 @often_asked.get("/api/{family}/{namespace}/{name}/tree/{revision}/{path:path}")
@@ -85,7 +82,6 @@ def folder_tree(
     repo_id: RepoOf,
     revision: Revision,
     path: EntryPath,
-    base: BaseUrl,
     recursive: str | None = None,
     expand: str | None = None,
     limit: Annotated[int | None, Query(ge=1)] = None,
@@ -93,7 +89,7 @@ def folder_tree(
 ) -> Response:
     """List the files and folders in a folder of a revision; of a file, itself."""
     return _listing(
-        request, hub, caller, repo_id, revision, path.strip("/"), base, recursive, expand, limit, cursor
+        request, hub, caller, repo_id, revision, path.strip("/"), recursive, expand, limit, cursor
     )
 
 
@@ -104,7 +100,6 @@ def _listing(
     repo_id: RepoOf,
     revision: str,
     path: str,
-    base: str,
     recursive: str | None,
     expand: str | None,
     limit: int | None,
@@ -121,6 +116,7 @@ def _listing(
         found = _below(session, hub, entry, path, truth(recursive), read_cursor(cursor), count)
         shown = entries_json(session, hub, seen.repository_id, head, found[:count], expanded=expanded)
     after = found[count - 1].path if len(found) > count else None
+    base = "" if after is None else base_url(request, hub)  # takes as long as a question to the database
     return page_response(request, base, shown, after, {"X-Repo-Commit": head})
 
 

@@ -20,8 +20,9 @@ def _ready() -> None:
     """Import what is imported when it is first needed; the stock client is that lazy, too."""
     from huggingface_hub.utils import get_session
 
-    for name in ("api", "remote.opening", "publishing.publish"):
-        import_module(f"pytupli_registry.{name}")
+    ours = ("pytupli_registry.api", "pytupli_registry.remote.opening", "pytupli_registry.publishing.publish")
+    for name in (*ours, "pyarrow.parquet"):
+        import_module(name)
     get_session()
 
 
@@ -152,6 +153,16 @@ def publish(name: str, organization: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start}
 
 
+def append(reference: str, name: str) -> dict[str, Any]:
+    """Append a local dataset to a published one."""
+    from pytupli_registry.publishing.appending import append_remote
+
+    _ready()
+    start = time.perf_counter()
+    append_remote(reference, name)
+    return {"seconds": time.perf_counter() - start}
+
+
 def upload(repo: str, folder: str) -> dict[str, Any]:
     """Upload the same folder as ``hf upload`` does."""
     from huggingface_hub import HfApi
@@ -167,7 +178,8 @@ def upload(repo: str, folder: str) -> dict[str, Any]:
 WORK = {
     work.__name__: work
     for work in (
-        load_top, load_again, minari_top, download, download_and_load, statistics, first_batch, publish, upload,
+        load_top, load_again, minari_top, download, download_and_load, statistics, first_batch, publish, append,
+        upload,
     )
 }  # fmt: skip
 

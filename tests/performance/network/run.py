@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 # The table and the sets, the Hub's process, and the tests' own network.
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "hub"), str(HERE.parents[2])]
 
-PARTS = ("top_episodes", "short_episodes", "flags_only", "first_batch", "publishing_rate")
+PARTS = ("top_episodes", "short_episodes", "flags_only", "first_batch", "publishing_rate", "appending")
 
 
 def main() -> int:

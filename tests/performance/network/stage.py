@@ -47,14 +47,23 @@ class Client:
 
     def do(self, work: str, **arguments: Any) -> dict[str, Any]:
         """Do a piece of work of ``client.py`` in a new process."""
-        command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("client.py")), work]
-        done = subprocess.run(
-            [*command, json.dumps(arguments)], env=self._environment(), capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"{work}: {done.stdout[-2000:]}{done.stderr[-4000:]}")
-        said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        process = self.start(work, **arguments)
+        told, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{work}: {told[-2000:]}{errors[-4000:]}")
+        said: dict[str, Any] = json.loads(told.splitlines()[-1])
         return said
+
+    def start(self, work: str, **arguments: Any) -> subprocess.Popen[str]:
+        """Begin with a piece of work, and return its process."""
+        command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name("client.py")), work]
+        return subprocess.Popen(
+            [*command, json.dumps(arguments)],
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def _environment(self) -> dict[str, str]:
         return {

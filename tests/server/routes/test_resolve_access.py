@@ -297,7 +297,7 @@ def test_files_in_a_cloud(tmp_path_factory: pytest.TempPathFactory, s3: S3Server
             for text, wanted in (("bytes=5-8", big[5:9]), ("bytes=-3", big[-3:]), ("bytes=7-", big[7:])):
                 assert fetched(line, place, redirects, text) == wanted
             assert fetched(line, place, redirects, None) == big
-            assert "x-max-ranges" not in told.headers  # a store takes one, and sends all of the file for several
+            assert "x-max-ranges" not in told.headers  # a store sends all of the file for several
             if not redirects:
                 several = line.get(place.path(), Range="bytes=1-2,5-8")
                 assert several.status == 206

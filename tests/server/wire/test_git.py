@@ -99,3 +99,12 @@ def test_commit_ids_are_gits_and_git_finds_nothing_wrong(
 @given(st.dictionaries(names, entries, max_size=12))
 def test_trees_survive_being_written_and_read(tree: dict[str, TreeEntry]) -> None:
     assert parse_tree(serialize_tree(tree)) == tree
+
+
+@given(st.dictionaries(names, entries, min_size=1, max_size=3), st.data())
+def test_damaged_trees_are_not_read(tree: dict[str, TreeEntry], data: st.DataObject) -> None:
+    raw = serialize_tree(tree)
+    sizes = [len(serialize_tree({name: entry})) for name, entry in parse_tree(raw).items()]
+    cut = data.draw(st.integers(1, sizes[-1] - 1))
+    with pytest.raises(ValueError, match="no tree"):
+        parse_tree(raw[:-cut])
