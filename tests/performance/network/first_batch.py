@@ -19,7 +19,7 @@ def measure(stage: Stage, scale: float, repeats: int) -> list[Row]:
         ours, theirs = [], []
         with stage.way(name, **conditions) as way:
             _, travelled = way.count("first_batch", reference=reference)
-            for _ in range(repeats):
+            for _ in range(way.repeats(repeats)):
                 way.client.forget()
                 ours.append(way.client.do("first_batch", reference=reference)["seconds"])
                 way.client.forget()

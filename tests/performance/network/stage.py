@@ -98,6 +98,10 @@ class Way:
     counted: Client
     network: Network
 
+    def repeats(self, wanted: int) -> int:
+        """Return how often to measure: fewer times where the network takes minutes, and varies little."""
+        return wanted if self.client is not self.counted else max(1, wanted // 2)
+
     def count(self, work: str, **arguments: Any) -> tuple[dict[str, Any], Totals]:
         """Do a piece of work with empty caches, and return what travelled meanwhile, too."""
         self.counted.forget()

@@ -31,7 +31,7 @@ def _rows(stage: Stage, shape: Shape, reference: str, least: float, way: Way, re
     size = (folder / "data" / "main_data.hdf5").stat().st_size
     loaded, travelled = way.count("load_top", reference=reference, least=least)
     ours, theirs = [], []
-    for _ in range(repeats):
+    for _ in range(way.repeats(repeats)):
         way.client.forget()
         ours.append(way.client.do("load_top", reference=reference, least=least)["seconds"])
         again = way.client.do("load_again", reference=reference, local=_local(shape), least=least)

@@ -16,7 +16,7 @@ from pytupli_registry.server.services.callers import caller_of_user
 from pytupli_registry.server.services.downloads import Wanted, find_download
 from pytupli_registry.server.services.permissions import Action, Caller
 from pytupli_registry.server.services.repositories import find
-from pytupli_registry.server.services.sight import look
+from pytupli_registry.server.services.sight import look, look_at
 from pytupli_registry.server.web import PAGES
 from pytupli_registry.server.wire.names import RepoId, RepoType
 from tests.server.support.live import LiveHub
@@ -149,12 +149,13 @@ def statements(secrets: Secrets, ask: Callable[[Session, Hub, Caller, RepoId], o
     "ask",
     [
         lambda session, _, caller, repo: find(session, caller, repo, Action.READ),
-        lambda session, _, caller, repo: look(session, caller, repo),
+        lambda session, _, caller, repo: look(session, caller, repo, None),
+        lambda session, _, caller, repo: look_at(session, caller, repo, "main", Action.READ),
         lambda session, hub, caller, repo: find_download(
             session, hub, caller, Wanted(repo, "main", "d/a.txt")
         ),
     ],
-    ids=["find", "look", "download"],
+    ids=["find", "look", "look at", "download"],
 )
 def test_nor_do_more_questions(
     secrets: Secrets, ask: Callable[[Session, Hub, Caller, RepoId], object]
