@@ -27,13 +27,13 @@ def _ready() -> None:
 
 
 def _force(way: str) -> None:
-    """Make the planner believe that the other way is hopeless."""
-    from pytupli_registry.remote import planning
+    """Take the choice away from the planner."""
+    from pytupli_registry.remote import fetching, planning
 
     if way == "ranges":
         planning._HASH_RATE = 1.0  # type: ignore[misc]
     elif way == "whole":
-        planning._REQUEST_S = 1e6  # type: ignore[misc]
+        fetching.Fetcher.plan = lambda self, _: self.plan_whole()  # type: ignore[method-assign]
 
 
 def load_top(reference: str, least: float, force: str = "") -> dict[str, Any]:
