@@ -37,13 +37,16 @@ class Client:
     Attributes:
         endpoint: the Hub, as this client reaches it.
         token: of the Hub.
-        home: caches and local store.
+        home: caches and configuration.
+        datasets: the local store.
+        cache: of verified files; one in ``home`` if None, where nothing was verified yet.
     """
 
     endpoint: str
     token: str
     home: Path
     datasets: Path
+    cache: Path | None = None
 
     def do(self, work: str, **arguments: Any) -> dict[str, Any]:
         """Do a piece of work of ``client.py`` in a new process."""
@@ -71,7 +74,7 @@ class Client:
             "HF_ENDPOINT": self.endpoint,
             "HF_TOKEN": self.token,
             "HF_HOME": str(self.home / "hf"),
-            "PYTUPLI_CACHE_PATH": str(self.home / "cache"),
+            "PYTUPLI_CACHE_PATH": str(self.cache or self.home / "cache"),
             "PYTUPLI_CONFIG_PATH": str(self.home / "config"),
             "PYTUPLI_DATASETS_PATH": str(self.datasets),
             "MINARI_DATASETS_PATH": str(self.datasets),
