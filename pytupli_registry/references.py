@@ -89,6 +89,22 @@ class Reference:
             )
         return reference
 
+    @classmethod
+    def parse_repository(cls, text: str) -> Reference:
+        """Parse a reference that must name a repository of a Hub, as a whole.
+
+        Raises:
+            InvalidReference: as :meth:`parse`, or it names less, or something in it.
+        """
+        reference = cls.parse(text)
+        if reference.path_in_repo:
+            raise InvalidReference(
+                text,
+                "it names more than a repository",
+                hint=f"Write it like this: {reference.repo!r}; a '/' in a revision is written %2F, as in '@feature%2Fx'.",
+            )
+        return reference
+
     @property
     def dataset_id(self) -> str:
         """Minari's dataset id, ``namespace/name-vN``.

@@ -214,3 +214,15 @@ def test_how_to_write_a_slash_is_told(text):
 def test_the_schemes_are_named_when_another_is_given():
     with pytest.raises(InvalidReference, match=r"'local://' or 'hf://'"):
         Reference.parse("s3://bucket/x-v0")
+
+
+@pytest.mark.parametrize("text", ["acme/hvac", "hf://acme/hvac@main", "acme/hvac@feature%2Fx"])
+def test_a_repository(text):
+    assert Reference.parse_repository(text).repo == "acme/hvac"
+
+
+@pytest.mark.parametrize("text", ["acme", "acme/hvac@feature/x", "acme/hvac/summer-v0", "acme/hvac/more"])
+def test_what_is_no_repository(text):
+    with pytest.raises(InvalidReference) as error:
+        Reference.parse_repository(text)
+    assert "repository" in str(error.value)

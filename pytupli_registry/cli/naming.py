@@ -30,7 +30,7 @@ def naming_command(kind: Literal["tag", "branch"]) -> click.Command:
         from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415
         from pytupli_registry.references import Reference  # noqa: PLC0415
 
-        asked = Reference.parse(reference)
+        asked = Reference.parse_repository(reference)
         if delete:
             revisions.delete(Hub(), asked.repo, kind, name)
             said: dict[str, object] = {"repo": asked.repo, "deleted": name}

@@ -24,7 +24,7 @@ def command(output: Output, reference: str, limit: int) -> None:
     from pytupli_registry.hub.snapshots import Hub  # noqa: PLC0415
     from pytupli_registry.references import Reference  # noqa: PLC0415
 
-    asked = Reference.parse(reference)
+    asked = Reference.parse_repository(reference)
     found = revisions(Hub(), asked.repo, asked.revision, limit=limit)
     if output.document(found):
         return
