@@ -79,6 +79,7 @@ class RemoteBytes:
         self._lock = threading.Lock()
         self._signed: str | None = None  # where the last answer sent us, good until it expires
         self._tags: dict[str, str] = {}
+        self._has_asked = False
 
     @property
     def most_ranges(self) -> int | None:
@@ -86,12 +87,13 @@ class RemoteBytes:
         return self.hub.pace.most_ranges(self._origin())
 
     def ask_most_ranges(self) -> int:
-        """Return how many ranges one request may name; the server is asked, if it has answered nothing yet."""
-        known = self.most_ranges
-        if known is None and not self.hub.is_offline:
+        """Return how many ranges one request may name; the server is asked once, if it has answered nothing yet."""
+        if self.most_ranges is None and not self._has_asked and not self.hub.is_offline:
+            self._has_asked = True
             with suppress(*FAILURES), stream("HEAD", self.url, self.hub.headers) as answer:
-                self.hub.pace.saw_most_ranges(self._origin(), answer.headers.get("x-max-ranges", ""))
-        return known or self.most_ranges or 1
+                if answer.status < 400:
+                    self.hub.pace.saw_most_ranges(self._origin(), answer.headers.get("x-max-ranges", ""))
+        return self.most_ranges or 1
 
     def read(self, ranges: Ranges, take: Take) -> None:
         """Read ranges, several in one request where the server offers that.

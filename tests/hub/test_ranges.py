@@ -322,6 +322,15 @@ def test_a_server_is_asked_once_how_many_ranges_it_takes(server, remote):
     assert [request.method for request in server.asked] == ["HEAD"]
 
 
+@pytest.mark.parametrize("status", [404, 429, 503])
+def test_a_server_that_is_busy_when_it_is_asked_may_tell_later(server, remote, status):
+    server.answer = lambda request: several(request) if "range" in request.headers else (status, {}, b"")
+    assert [remote.ask_most_ranges() for _ in range(3)] == [1, 1, 1]
+    assert len(server.asked) == 1
+    collected(remote, PAIRS)
+    assert remote.ask_most_ranges() == 3
+
+
 def test_a_server_that_says_nothing_takes_one_range(server, elsewhere, remote):
     server.answer = lambda _: (302, {"Location": f"{elsewhere.url}/blob"}, b"")
     assert [remote.ask_most_ranges() for _ in range(2)] == [1, 1]
