@@ -55,15 +55,7 @@ class Undocumented(gymnasium.Wrapper):
 '''
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """Everything a user keeps is below one directory that is gone after the test."""
-    monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(tmp_path / "datasets"))
-    monkeypatch.setenv("PYTUPLI_CACHE_PATH", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTUPLI_CONFIG_PATH", str(tmp_path / "config"))
-    monkeypatch.delenv("PYTUPLI_ALLOWED_MODULES", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

@@ -15,12 +15,7 @@ from pytupli_registry.storage.local import open_directory
 NAME = "one-v0"
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(tmp_path / "datasets"))
-    monkeypatch.setenv("PYTUPLI_CACHE_PATH", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTUPLI_CONFIG_PATH", str(tmp_path / "config"))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

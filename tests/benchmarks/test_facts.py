@@ -10,14 +10,7 @@ from pytupli_registry.benchmarks.results import Evaluation
 from pytupli_registry.benchmarks.specification import ReferenceScore
 from pytupli_registry.errors import ArtifactError, BenchmarkNotFound, PytupliError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(tmp_path / "datasets"))
-    monkeypatch.setenv("PYTUPLI_CACHE_PATH", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTUPLI_CONFIG_PATH", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def cart(**facts):

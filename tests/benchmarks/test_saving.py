@@ -6,13 +6,7 @@ import pytest
 from pytupli_registry import Benchmark, Recorder
 from pytupli_registry.errors import WriteError
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(tmp_path / "datasets"))
-    monkeypatch.setenv("PYTUPLI_CACHE_PATH", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTUPLI_CONFIG_PATH", str(tmp_path / "config"))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture
