@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Selection", "episode_checksums", "select"]
 
 _FORMAT = "pytupli.selection.1"
-_ABSENT = zlib.crc32(b"pytupli: no such leaf")
+_ABSENT = crc32(b"pytupli: no such leaf")
 
 
 @runtime_checkable
@@ -139,15 +139,15 @@ def _checksum(dataset: Dataset, leaf: Leaf, position: int) -> int:
 
 def _of_array(value: NDArray[Any], *, shaped: bool) -> int:
     """Return what the index has for arrays: the CRC-32 of their bytes; shapes that may change are a part of it."""
-    start = zlib.crc32(_canonical([value.dtype.str, list(value.shape)])) if shaped else 0
-    return zlib.crc32(np.ascontiguousarray(value).tobytes(), start) if value.nbytes else start
+    start = crc32(_canonical([value.dtype.str, list(value.shape)])) if shaped else 0
+    return crc32(np.ascontiguousarray(value).tobytes(), start) if value.nbytes else start
 
 
 def _joined(parts: list[bytes]) -> int:
     """Return the CRC-32 of pieces, each behind its length, so that a border that moves is seen."""
     found = 0
     for part in parts:
-        found = zlib.crc32(part, zlib.crc32(len(part).to_bytes(8, "little"), found))
+        found = crc32(part, crc32(len(part).to_bytes(8, "little"), found))
     return found
 
 

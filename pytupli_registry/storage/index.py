@@ -46,7 +46,7 @@ def build_index(
     lengths: NDArray[np.int64],
     leaves: Mapping[str, StoredLeaf],
     facts: Mapping[str, Sequence[Any]],
-    data_sha256: str,
+    data_sha256: str | Callable[[], str],
     *,
     read_rows: RowReader | None = None,
 ) -> Index:
@@ -58,7 +58,7 @@ def build_index(
         leaves: the leaves by path, and where they lie.
         facts: per-episode values by full field name (``seed``, ``options.mass``, ``metadata.month``,
             ``recorded_at``, ``recorded_by``, ``policy``); None where an episode has none.
-        data_sha256: hash of the file.
+        data_sha256: hash of the file, or what returns it, which is asked last.
         read_rows: reads leaves that are arrays without extents: path, first episode and the one after the last →
             their rows. Without it such leaves get no zone maps and no checksums.
 
@@ -79,7 +79,8 @@ def build_index(
         {path: found.zones for path, found in statistics.items() if found.zones is not None},
         sums,
     )
-    return Index(table, dict(leaves), data_size, data_sha256, sums)
+    digest = data_sha256 if isinstance(data_sha256, str) else data_sha256()
+    return Index(table, dict(leaves), data_size, digest, sums)
 
 
 class _Blocks:

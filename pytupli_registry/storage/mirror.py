@@ -25,13 +25,13 @@ import mmap
 import os
 import struct
 import weakref
-import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from pytupli_registry.errors import WriteError
 from pytupli_registry.storage.columns import FileIdentity
@@ -117,8 +117,8 @@ class Mirror:
 
     @property
     def checked(self) -> Intervals:
-        """What agrees with the checksums of the index."""
-        return self._known[CHECKED]
+        """What agrees with the checksums of the index, or with the SHA-256 of the whole."""
+        return Intervals.nothing().gaps(self.size) if self._is_whole else self._known[CHECKED]
 
     @property
     def received(self) -> Intervals:
@@ -357,7 +357,7 @@ class Mirror:
     def _crc(self, start: int, stop: int) -> int:
         crc = 0
         for place in range(start, stop, _READ_BYTES):
-            crc = zlib.crc32(self.read(place, min(place + _READ_BYTES, stop)), crc)
+            crc = crc32(self.read(place, min(place + _READ_BYTES, stop)), crc)
         return crc
 
     def _sha256(self) -> str:
@@ -390,7 +390,7 @@ def _records(content: bytes) -> NDArray[Any]:
     whole = len(content) // _RECORD.size * _RECORD.size
     for place in range(0, whole, _RECORD.size):
         start, stop, _, _, check = _RECORD.unpack_from(content, place)
-        if zlib.crc32(content[place : place + _RECORD.size - 4]) != check or start >= stop:
+        if crc32(content[place : place + _RECORD.size - 4]) != check or start >= stop:
             whole = place
             break
     return np.frombuffer(content, dtype=_DTYPE, count=whole // _RECORD.size)
@@ -398,7 +398,7 @@ def _records(content: bytes) -> NDArray[Any]:
 
 def _line(start: int, stop: int, kind: int, crc: int) -> bytes:
     before = _RECORD.pack(start, stop, kind, crc, 0)[:-4]
-    return before + struct.pack("<I", zlib.crc32(before))
+    return before + struct.pack("<I", crc32(before))
 
 
 def _intervals(records: NDArray[Any]) -> Intervals:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from array import array
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from pytupli_registry.errors import FormatError, WriteError
 from pytupli_registry.storage.durable import hold_lock
@@ -87,7 +87,7 @@ class Spool:
         if forms is not self._known:
             self._declare(forms)
         sizes = [len(value) for value in values]
-        sums = [zlib.crc32(value) if size else 0 for value, size in zip(values, sizes, strict=True)]
+        sums = [crc32(value) if size else 0 for value, size in zip(values, sizes, strict=True)]
         line = f'{{"n":{length},"f":{self._numbers},"s":{sizes},"c":{sums},"a":{facts}}}\n'.encode()
         with self._all_or_nothing():
             for target, value, size in zip(self._targets, values, sizes, strict=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,4 +115,4 @@ def checksums(values: NDArray[Any], starts: NDArray[np.int64]) -> list[int]:
         return [0] * (len(starts) - 1)
     raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
     edges = (starts * (values.nbytes // len(values))).tolist()
-    return [zlib.crc32(raw[start:stop]) for start, stop in pairwise(edges)]
+    return [crc32(raw[start:stop]) for start, stop in pairwise(edges)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pytupli_registry.dataset.spaces import leaf_spaces
@@ -76,7 +77,18 @@ def _identity(data_path: Path) -> FileIdentity:
     try:
         return FileIdentity.of(data_path)
     except OSError as error:
-        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
+        raise _unreadable(data_path, error) from error
+
+
+def _sha256(data_path: Path) -> str:
+    try:
+        return sha256_of(data_path)
+    except OSError as error:
+        raise _unreadable(data_path, error) from error
+
+
+def _unreadable(data_path: Path, error: OSError) -> FormatError:
+    return FormatError(data_path, f"it cannot be read ({error.strerror})")
 
 
 def rebuild_index(data_path: Path, metadata: DatasetMetadata) -> Index:
@@ -87,17 +99,15 @@ def rebuild_index(data_path: Path, metadata: DatasetMetadata) -> Index:
     Raises:
         FormatError: the file cannot be read, is unsafe, or is no dataset of those spaces.
     """
-    try:
-        before = FileIdentity.of(data_path)
-        digest = sha256_of(data_path)
-    except OSError as error:
-        raise FormatError(data_path, f"it cannot be read ({error.strerror})") from error
-    found = recognise(data_path, metadata) or scan(data_path, metadata)
-    columns = MappedColumns(data_path, found.leaves, found.lengths, before)
-    index = build_index(
-        data_path, found.lengths, found.leaves, found.facts, digest, read_rows=columns.read_rows
-    )
-    if FileIdentity.of(data_path) != before:
+    before = _identity(data_path)
+    with ThreadPoolExecutor(1, thread_name_prefix="pytupli-hash") as pool:
+        digest = pool.submit(_sha256, data_path)  # takes as long as all the rest
+        found = recognise(data_path, metadata) or scan(data_path, metadata)
+        columns = MappedColumns(data_path, found.leaves, found.lengths, before)
+        index = build_index(
+            data_path, found.lengths, found.leaves, found.facts, digest.result, read_rows=columns.read_rows
+        )
+    if _identity(data_path) != before:
         raise FormatError(
             data_path, "it changed while it was read", hint="Try again when nobody writes to it."
         )
