@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytupli_registry.errors import DatasetNotFound, FormatError, WriteError
 from pytupli_registry.publishing.repository import data_files
+from pytupli_registry.remote.opening import whole_file
 from pytupli_registry.storage.index import read_index
 from pytupli_registry.storage.trust import DATA_NAME, METADATA_NAME
 
@@ -68,10 +69,8 @@ def bring(repository: Repository, path: str, root: Path) -> Path:
     assert repository.snapshot is not None  # noqa: S101 - it was just looked into
     data, metadata, _ = data_files(path)
     directory = root / repository.name / path / "data"
-    source, content = (
-        repository.snapshot.download(data),
-        repository.snapshot.read(metadata, _LARGEST_METADATA),
-    )
+    source = whole_file(repository.snapshot, data, published_index(repository, path))
+    content = repository.snapshot.read(metadata, _LARGEST_METADATA)
     try:
         directory.mkdir(parents=True)
         # What is appended to is copied first, and what is indexed is only read. A hard link would not do: it changes

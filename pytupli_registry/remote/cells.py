@@ -34,6 +34,11 @@ class Cells:
     stops: NDArray[np.int64]
     checksums: NDArray[np.uint32]
 
+    @classmethod
+    def none(cls) -> Cells:
+        """Return no cells."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint32))
+
     def __len__(self) -> int:
         return len(self.starts)
 
@@ -61,8 +66,7 @@ def cells_of(index: Index, wanted: Mapping[str, NDArray[np.int64]]) -> Cells:
         stops.append(last)
         checksums.append(index.checksums[path][positions])
     if not starts:
-        nothing = np.zeros(0, np.int64)
-        return Cells(nothing, nothing, np.zeros(0, np.uint32))
+        return Cells.none()
     found = Cells(np.concatenate(starts), np.concatenate(stops), np.concatenate(checksums))
     found = found.where(found.stops > found.starts)
     order = np.argsort(found.starts, kind="stable")

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 from pytupli_registry.errors import ChecksumError
 from pytupli_registry.hub.ranges import RangesRefused
 from pytupli_registry.hub.whole_files import keep_whole
+from pytupli_registry.remote.cells import Cells, cells_of
+from pytupli_registry.remote.earlier import earlier_versions, same_cells
 from pytupli_registry.remote.planning import Transfer, lanes, plan_transfer, plan_whole, requests_of
 from pytupli_registry.storage.intervals import Intervals
 from pytupli_registry.storage.mirror import CHECKED, RECEIVED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pytupli_registry.hub.ranges import RemoteBytes
     from pytupli_registry.hub.snapshots import Snapshot
-    from pytupli_registry.remote.cells import Cells
+    from pytupli_registry.remote.earlier import Earlier
     from pytupli_registry.storage.mirror import Mirror
+    from pytupli_registry.storage.records import Index
 
 __all__ = ["Fetcher"]
 
@@ -48,6 +52,7 @@ class Fetcher:
         snapshot: has the file.
         source: the file.
         mirror: what of it is here.
+        index: of the file, where there is one: what earlier versions of the file have of it does not travel.
         advance: called with the bytes that came, for a progress bar.
     """
 
@@ -56,16 +61,20 @@ class Fetcher:
         snapshot: Snapshot,
         source: RemoteBytes,
         mirror: Mirror,
+        index: Index | None = None,
         advance: Callable[[int], None] | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.source = source
         self.mirror = mirror
+        self.index = index
         self.advance = advance
 
     def plan(self, cells: Cells) -> Transfer:
         """Return what would travel for some cells now; nothing of the file is asked for."""
-        cells = self._missing(cells)
+        return self._plan(self._unknown(cells))
+
+    def _plan(self, cells: Cells) -> Transfer:
         return plan_transfer(
             cells.starts,
             cells.stops,
@@ -77,7 +86,10 @@ class Fetcher:
 
     def plan_whole(self) -> Transfer:
         """Return what would travel for the whole file."""
-        missing = self.mirror.missing
+        known = self._missing(self._cells)
+        here = known.where(~np.isin(known.starts, self._unknown(known).starts))
+        left = self.mirror.received.union(Intervals.of(here.starts, here.stops)).gaps(self.mirror.size)
+        missing = Intervals.nothing() if self.mirror.is_whole else left
         return plan_whole(missing, self.mirror.size, self.source.hub.pace.speed)
 
     def fetch(self, cells: Cells) -> None:
@@ -89,12 +101,13 @@ class Fetcher:
             WriteError: the disk is full.
         """
         tries = 0
+        self._take_over(cells)
         while not self.mirror.is_whole:
             with self.mirror.filling():
                 cells = self._missing(cells)
                 if len(cells) == 0:
                     return
-                transfer = self.plan(cells)
+                transfer = self._plan(cells)
                 if not transfer.is_whole:
                     tries = self._round(transfer, cells, tries)
             if transfer.is_whole:
@@ -109,6 +122,7 @@ class Fetcher:
             WriteError: the disk is full.
         """
         tries = 0
+        self._take_over(self._cells)
         while not self.mirror.is_whole:
             with self.mirror.filling():
                 if self._is_here():
@@ -135,6 +149,48 @@ class Fetcher:
         if self.mirror.is_whole:
             return cells.where(np.zeros(len(cells), dtype=np.bool_))
         return cells.where(~self.mirror.checked.covers(cells.starts, cells.stops))
+
+    def _unknown(self, cells: Cells) -> Cells:
+        """Return those cells that neither the mirror nor an earlier version has."""
+        cells = self._missing(cells)
+        for earlier in self._earlier if len(cells) else ():
+            cells = cells.where(~same_cells(earlier, cells))
+        return cells
+
+    @cached_property
+    def _cells(self) -> Cells:
+        """What can be checked of the whole file by itself."""
+        if self.index is None:
+            return Cells.none()
+        positions = np.arange(len(self.index.table), dtype=np.int64)
+        ranged = [path for path in self.index.checksums if self.index.leaves[path].extents is not None]
+        return cells_of(self.index, dict.fromkeys(ranged, positions))
+
+    @cached_property
+    def _earlier(self) -> tuple[Earlier, ...]:
+        return tuple(earlier_versions(self.snapshot, self.source.file))
+
+    def _take_over(self, cells: Cells) -> None:
+        """Copy those cells that an earlier version has.
+
+        Earlier versions are opened before the mirror's lock is taken: two processes might fill one from the other.
+        """
+        cells = self._missing(cells)
+        for earlier in self._earlier if len(cells) else ():
+            for part in _parts(cells, _MOST_ROUND_BYTES):
+                with self.mirror.filling():
+                    self._copy(earlier, part)
+            cells = self._missing(cells)
+
+    def _copy(self, earlier: Earlier, cells: Cells) -> None:
+        if self.mirror.is_whole:
+            return
+        cells = cells.where(self.mirror.missing.covers(cells.starts, cells.stops))
+        cells = cells.where(same_cells(earlier, cells))
+        for start, stop in zip(cells.starts.tolist(), cells.stops.tolist(), strict=True):
+            self.mirror.write(start, earlier.read(start, stop))
+        good = cells.where(self._agreeing(cells))
+        self.mirror.mark(Intervals.of(good.starts, good.stops), CHECKED, good.by_place())
 
     def _round(self, transfer: Transfer, cells: Cells, tries: int) -> int:
         """Ask for the first ranges of a plan; returns how often a cell was wrong."""
@@ -189,7 +245,7 @@ class Fetcher:
 
     def _agreeing(self, cells: Cells) -> NDArray[np.bool_]:
         found = [
-            zlib.crc32(self.mirror.read(start, stop)) == checksum
+            crc32(self.mirror.read(start, stop)) == checksum
             for start, stop, checksum in zip(
                 cells.starts.tolist(), cells.stops.tolist(), cells.checksums.tolist(), strict=True
             )
@@ -236,3 +292,10 @@ class Fetcher:
             f"{file.path} of {self.snapshot.repo} at {self.snapshot.commit:.12} does not come as it should: {problem}.",
             hint="Nothing of it was kept. Is there a proxy on the way that changes files?",
         )
+
+
+def _parts(cells: Cells, size: int) -> Iterator[Cells]:
+    """Cut cells, in their order, into parts of about so many bytes."""
+    numbers = np.cumsum(cells.stops - cells.starts) // size
+    for number in np.unique(numbers):
+        yield cells.where(numbers == number)

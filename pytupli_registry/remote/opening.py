@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytupli_registry.storage.mirror import Mirror
     from pytupli_registry.storage.records import Index
 
-__all__ = ["open_at", "open_dataset"]
+__all__ = ["open_at", "open_dataset", "whole_file"]
 
 _MAX_METADATA = 1 << 28
 _MAX_INDEX = 1 << 32
@@ -168,8 +168,10 @@ def _mirror(snapshot: Snapshot, file: RemoteFile) -> Mirror:
     return mirror
 
 
-def _fetcher(snapshot: Snapshot, file: RemoteFile, advance: Callable[[int], None] | None) -> Fetcher:
-    return Fetcher(snapshot, snapshot.bytes_of(file.path), _mirror(snapshot, file), advance)
+def _fetcher(
+    snapshot: Snapshot, file: RemoteFile, index: Index | None, advance: Callable[[int], None] | None
+) -> Fetcher:
+    return Fetcher(snapshot, snapshot.bytes_of(file.path), _mirror(snapshot, file), index, advance)
 
 
 def _ranged(
@@ -179,7 +181,7 @@ def _ranged(
     index: Index,
     advance: Callable[[int], None] | None = None,
 ) -> RemoteColumns:
-    fetcher = _fetcher(snapshot, file, advance)
+    fetcher = _fetcher(snapshot, file, index, advance)
     again = snapshot.hub.endpoint, snapshot.repo, snapshot.commit, file.path.rsplit("/", 2)[0]
     cache = ClientConfig.from_environment().cache_path
     return RemoteColumns(index, metadata, fetcher, (_reopened, again), cache)
@@ -200,18 +202,39 @@ def _open_whole(
     advance: Callable[[int], None] | None,
 ) -> tuple[Index, Columns]:
     """Bring the whole file here and index it, as what stock Minari has uploaded."""
-    path = _whole_file(snapshot, file, advance)
+    path = whole_file(snapshot, file.path, advance=advance)
     index = index_of(path, metadata, Stamps(ClientConfig.from_environment().cache_path))
     return index, MappedColumns(path, index.leaves, index.table.lengths)
 
 
-def _whole_file(snapshot: Snapshot, file: RemoteFile, advance: Callable[[int], None] | None) -> Path:
+def whole_file(
+    snapshot: Snapshot,
+    path: str,
+    index: Index | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Path:
+    """Bring a data file here as a whole, checked; what earlier versions of it have does not travel.
+
+    Args:
+        snapshot: the repository.
+        path: of the file in it.
+        index: of the file; without it, all of it travels.
+        advance: called with the bytes that come.
+
+    Raises:
+        FileNotInRepository: there is none.
+        ChecksumError: it does not have its SHA-256 however often it comes.
+        NotCached: offline, and it is not on this machine.
+        HubError: the Hub refuses, or cannot be reached.
+        WriteError: the disk is full.
+    """
+    file = snapshot.file(path)
     if file.sha256 is None:
         return snapshot.download(file.path)
-    fetcher = _fetcher(snapshot, file, advance)
+    fetcher = _fetcher(snapshot, file, index, advance)
     try:
         fetcher.fetch_whole()
     except ChecksumError:
-        fetcher = _fetcher(snapshot, snapshot.asked_again(file), advance)
+        fetcher = _fetcher(snapshot, snapshot.asked_again(file), index, advance)
         fetcher.fetch_whole()
     return fetcher.mirror.path

@@ -64,6 +64,23 @@ def test_appending_sends_the_new_episodes_alone(alice: User, live: LiveHub) -> N
     assert second < new + 0.02 * size
 
 
+def test_appending_from_elsewhere_brings_the_file_once(
+    live: LiveHub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = write("elsewhere/summer-v0", 40, 1)
+    publish("elsewhere/summer-v0", "acme", hub=Hub(live.endpoint, live.person("alice").token))
+    monkeypatch.setenv("PYTUPLI_DATASETS_PATH", str(home / "other"))
+    came = []
+    with Network(live.port) as network:
+        hub = Hub(network.endpoint, live.person("alice").token)
+        for seed in (2, 3, 4):
+            network.forget()
+            append_remote("acme/elsewhere/summer-v0", wide_episodes(1, seed), hub=hub)
+            came.append(network.totals().down)
+    assert came[0] > 0.9 * size
+    assert max(came[1:]) < 0.1 * size
+
+
 @pytest.mark.extended
 def test_a_killed_publisher_does_not_send_again_what_has_arrived(
     alice: User, live: LiveHub, home: Path

@@ -33,7 +33,7 @@ def _force(way: str) -> None:
     if way == "ranges":
         planning._HASH_RATE = 1.0  # type: ignore[misc]
     elif way == "whole":
-        fetching.Fetcher.plan = lambda self, _: self.plan_whole()  # type: ignore[method-assign]
+        fetching.Fetcher._plan = lambda self, _: self.plan_whole()  # type: ignore[method-assign]
 
 
 def load_top(reference: str, least: float, force: str = "") -> dict[str, Any]:
