@@ -21,7 +21,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import mmap
 import os
 import struct
 import weakref
@@ -361,10 +360,13 @@ class Mirror:
         return crc
 
     def _sha256(self) -> str:
-        if self.size == 0:
-            return hashlib.sha256().hexdigest()
-        with mmap.mmap(self._handle, self.size, access=mmap.ACCESS_READ) as mapped:
-            return hashlib.sha256(mapped).hexdigest()
+        digest, buffer = hashlib.sha256(), bytearray(_READ_BYTES)
+        for place in range(
+            0, self.size, _READ_BYTES
+        ):  # not mapped, which would count as this process's memory
+            count = os.preadv(self._handle, [buffer], place)
+            digest.update(memoryview(buffer)[: min(count, self.size - place)])
+        return digest.hexdigest()
 
     def _find_whole(self) -> Path | None:
         """Return the whole file, if it still is what was checked."""
