@@ -70,7 +70,7 @@ def append_remote(
         again: add it even if it was added before.
         any_environment: whether it may be of an environment of another id, if only the spaces are the same.
         dry_run: do everything but the sending.
-        bars: let the Hub's client show its own progress bars on stderr.
+        bars: show progress bars on stderr.
         advance: called with the bytes of files that are uploaded.
         hub: where; None is the one that is meant.
 
@@ -91,6 +91,7 @@ def append_remote(
             place,
             again,
             any_environment,
+            bars,
         )
         told = message or f"Append {source.episode_count:,} episodes to {run.new_path}"
         return commit_contents(
@@ -163,6 +164,7 @@ class _Append:
     place: Path
     again: bool
     any_environment: bool
+    bars: bool
 
     def work_out(self, repository: Repository) -> Contents:
         """Return what the repository lacks to have the episodes."""
@@ -214,7 +216,7 @@ class _Append:
     def _extended(self, repository: Repository, shared: int) -> LocalDataset:
         root = self.place / "extended"
         shutil.rmtree(root, ignore_errors=True)
-        directory = bring(repository, self.path, root)
+        directory = bring(repository, self.path, root, bar=self.bars)
         with DatasetWriter.append_to(root, f"{repository.name}/{self.path}", cache=root) as writer:
             for episode in islice(kept_episodes(self.source), shared, None):
                 writer.add(episode)

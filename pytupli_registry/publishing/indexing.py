@@ -41,7 +41,7 @@ def index_remote(
     Args:
         reference: a dataset on the Hub, or a repository for all in it: ``acme/hvac``.
         dry_run: build it, and say what would be sent.
-        bars: let the Hub's client show its own progress bars on stderr.
+        bars: show progress bars on stderr.
         advance: called with the bytes of files that are uploaded.
         hub: where; None is the one that is meant.
 
@@ -56,7 +56,7 @@ def index_remote(
         return commit_contents(
             hub,
             target.repo,
-            partial(_work_out, target=target, origins=origins, place=place),
+            partial(_work_out, target=target, origins=origins, place=place, bars=bars),
             message=f"Index {target.path_in_repo or 'all datasets'}",
             what=reference,
             revision=target.revision,
@@ -66,7 +66,9 @@ def index_remote(
         )
 
 
-def _work_out(repository: Repository, *, target: Reference, origins: Origins, place: Path) -> Contents:
+def _work_out(
+    repository: Repository, *, target: Reference, origins: Origins, place: Path, bars: bool
+) -> Contents:
     paths = (target.path_in_repo,) if target.dataset is not None else repository.datasets
     if repository.snapshot is None or not paths:
         raise DatasetNotFound(str(target), "the Hub", hint="`pytupli search` shows what is there.")
@@ -75,7 +77,7 @@ def _work_out(repository: Repository, *, target: Reference, origins: Origins, pl
         return Contents((), tuple(f"{path}/data/episodes.parquet" for path in paths), ())
     root = place / repository.snapshot.commit
     datasets = [
-        open_local(bring(repository, path, root).parent, path, repository.name, cache=place)
+        open_local(bring(repository, path, root, bar=bars).parent, path, repository.name, cache=place)
         for path in lacking
     ]
     return contents(repository, Prepared(repository.name, datasets=datasets), origins, replaced=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytupli_registry.config import ClientConfig
 from pytupli_registry.errors import DatasetNotFound, FormatError, WriteError
 from pytupli_registry.publishing.repository import data_files
 from pytupli_registry.remote.opening import whole_file
@@ -57,8 +58,14 @@ def published_index(repository: Repository, path: str) -> Index | None:
     return found if described else None
 
 
-def bring(repository: Repository, path: str, root: Path) -> Path:
+def bring(repository: Repository, path: str, root: Path, *, bar: bool = False) -> Path:
     """Bring the data and the metadata of a published dataset below a directory; return where the files are.
+
+    Args:
+        repository: has it.
+        path: of the dataset in it.
+        root: the directory.
+        bar: show a progress bar on stderr.
 
     Raises:
         DatasetNotFound: there is no such dataset.
@@ -69,7 +76,11 @@ def bring(repository: Repository, path: str, root: Path) -> Path:
     assert repository.snapshot is not None  # noqa: S101 - it was just looked into
     data, metadata, _ = data_files(path)
     directory = root / repository.name / path / "data"
-    source = whole_file(repository.snapshot, data, published_index(repository, path))
+    local = (
+        ClientConfig.from_environment().datasets_path / repository.name / data
+    )  # if it was published from here
+    index = published_index(repository, path)
+    source = whole_file(repository.snapshot, data, index, relative=local, bar=bar)
     content = repository.snapshot.read(metadata, _LARGEST_METADATA)
     try:
         directory.mkdir(parents=True)

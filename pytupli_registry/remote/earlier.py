@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from zlib_ng.zlib_ng import crc32
 
-from pytupli_registry.config import ClientConfig
 from pytupli_registry.storage.intervals import Intervals
 from pytupli_registry.storage.mirrors import Mirrors
-from pytupli_registry.storage.trust import DATA_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +43,7 @@ class Earlier(Protocol):
 
 
 class _LocalFile:
-    """A file of the local store."""
+    """A file that is here as a whole."""
 
     def __init__(self, path: Path) -> None:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -60,20 +58,18 @@ class _LocalFile:
         return os.pread(self._handle, stop - start, start)
 
 
-def earlier_versions(snapshot: Snapshot, file: RemoteFile) -> Iterator[Earlier]:
-    """Yield what is here of other versions of a data file: first where it was published from, then what was loaded.
+def earlier_versions(snapshot: Snapshot, file: RemoteFile, relative: Path | None = None) -> Iterator[Earlier]:
+    """Yield what is here of other versions of a data file.
 
     Args:
         snapshot: the repository.
-        file: its ``…/data/main_data.hdf5``.
+        file: in it.
+        relative: a file that may be one of them, if it is there; it may be this version itself.
     """
-    config = ClientConfig.from_environment()
-    name = snapshot.repo.partition("/")[2]
-    local = config.datasets_path / name / file.path
-    if local.name == DATA_NAME and local.is_file():
+    if relative is not None and relative.is_file():
         with suppress(OSError):
-            yield _LocalFile(local)
-    mirrors = Mirrors(config.cache_path)
+            yield _LocalFile(relative)
+    mirrors = Mirrors.from_environment()
     wanted = snapshot.hub.endpoint, snapshot.repo, file.path
     for facts in mirrors.list():
         origin = tuple(facts.origin.get(key) for key in ("endpoint", "repo", "path"))

@@ -54,6 +54,7 @@ class Fetcher:
         mirror: what of it is here.
         index: of the file, where there is one: what earlier versions of the file have of it does not travel.
         advance: called with the bytes that came, for a progress bar.
+        relative: a file of this machine that may be another version of the file.
     """
 
     def __init__(
@@ -63,12 +64,15 @@ class Fetcher:
         mirror: Mirror,
         index: Index | None = None,
         advance: Callable[[int], None] | None = None,
+        relative: Path | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.source = source
         self.mirror = mirror
         self.index = index
         self.advance = advance
+        self._relative = relative
+        self._has_taken_over = False
 
     def plan(self, cells: Cells) -> Transfer:
         """Return what would travel for some cells now; nothing of the file is asked for."""
@@ -122,7 +126,7 @@ class Fetcher:
             WriteError: the disk is full.
         """
         tries = 0
-        self._take_over(self._cells)
+        self.take_over()
         while not self.mirror.is_whole:
             with self.mirror.filling():
                 if self._is_here():
@@ -137,6 +141,16 @@ class Fetcher:
                 self.mirror.forget(self.mirror.checked.within(0, 0))
                 if tries >= _TRIES - 1:
                     raise self._wrong("its SHA-256 is another one")
+
+    def take_over(self) -> None:
+        """Copy all that an earlier version of the file has of it.
+
+        Raises:
+            WriteError: the disk is full.
+        """
+        if not self._has_taken_over:
+            self._take_over(self._cells)
+            self._has_taken_over = True
 
     def _is_here(self) -> bool:
         """Whether another process has brought the whole file meanwhile."""
@@ -168,7 +182,7 @@ class Fetcher:
 
     @cached_property
     def _earlier(self) -> tuple[Earlier, ...]:
-        return tuple(earlier_versions(self.snapshot, self.source.file))
+        return tuple(earlier_versions(self.snapshot, self.source.file, self._relative))
 
     def _take_over(self, cells: Cells) -> None:
         """Copy those cells that an earlier version has.

@@ -10,6 +10,7 @@ from pytupli_registry.dataset.dataset import Dataset
 from pytupli_registry.dataset.metadata import DatasetMetadata
 from pytupli_registry.dataset.origin import Origin
 from pytupli_registry.errors import ChecksumError, DatasetNotFound, FormatError, PytupliError
+from pytupli_registry.hub.progress import progress_bar
 from pytupli_registry.hub.snapshots import Hub
 from pytupli_registry.hub.whole_files import find_whole
 from pytupli_registry.remote.columns import RemoteColumns
@@ -169,9 +170,13 @@ def _mirror(snapshot: Snapshot, file: RemoteFile) -> Mirror:
 
 
 def _fetcher(
-    snapshot: Snapshot, file: RemoteFile, index: Index | None, advance: Callable[[int], None] | None
+    snapshot: Snapshot,
+    file: RemoteFile,
+    index: Index | None,
+    advance: Callable[[int], None] | None,
+    relative: Path | None = None,
 ) -> Fetcher:
-    return Fetcher(snapshot, snapshot.bytes_of(file.path), _mirror(snapshot, file), index, advance)
+    return Fetcher(snapshot, snapshot.bytes_of(file.path), _mirror(snapshot, file), index, advance, relative)
 
 
 def _ranged(
@@ -211,7 +216,10 @@ def whole_file(
     snapshot: Snapshot,
     path: str,
     index: Index | None = None,
+    *,
+    relative: Path | None = None,
     advance: Callable[[int], None] | None = None,
+    bar: bool = False,
 ) -> Path:
     """Bring a data file here as a whole, checked; what earlier versions of it have does not travel.
 
@@ -219,7 +227,9 @@ def whole_file(
         snapshot: the repository.
         path: of the file in it.
         index: of the file; without it, all of it travels.
+        relative: a file of this machine that may be another version of it, or the same.
         advance: called with the bytes that come.
+        bar: show a progress bar on stderr instead.
 
     Raises:
         FileNotInRepository: there is none.
@@ -231,10 +241,20 @@ def whole_file(
     file = snapshot.file(path)
     if file.sha256 is None:
         return snapshot.download(file.path)
-    fetcher = _fetcher(snapshot, file, index, advance)
+    fetcher = _fetcher(snapshot, file, index, advance, relative)
     try:
-        fetcher.fetch_whole()
+        _fetch_whole(fetcher, bar=bar)
     except ChecksumError:
         fetcher = _fetcher(snapshot, snapshot.asked_again(file), index, advance)
-        fetcher.fetch_whole()
+        _fetch_whole(fetcher, bar=bar)
     return fetcher.mirror.path
+
+
+def _fetch_whole(fetcher: Fetcher, *, bar: bool) -> None:
+    fetcher.take_over()
+    missing = fetcher.mirror.missing.total
+    if not bar or not missing:
+        fetcher.fetch_whole()
+        return
+    with progress_bar(fetcher.source.file.path, missing) as fetcher.advance:
+        fetcher.fetch_whole()

@@ -10,6 +10,8 @@ import random
 import shutil
 import time
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -29,7 +31,8 @@ from tests.support.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from huggingface_hub import HfApi
 
     from tests.support.faults import Fault
 
@@ -245,14 +248,56 @@ def test_bytes_that_change_in_the_cache(world: World, tmp_path: Path):
         what = (FILTER, None)[round_ % 2]
         assert world.check(load(world, home, what), what)
         for folder in ("cache", "huggingface"):
-            files = [
-                path for path in (home.root / folder).rglob("*") if path.is_file() and path.stat().st_size
-            ]
-            if files:
+            if files := in_cache(home, folder):
                 flip(random_.choice(files), random_)
         if not world.check(load(world, home, what), what):
             assert world.check(load(world, home, what), what), "the next try does not finish"
         shutil.rmtree(home.root)
+
+
+@pytest.mark.slow
+def test_bytes_that_change_in_an_earlier_version(world: World, tmp_path: Path):
+    """What a longer version takes from a shorter one that is here is right, or comes over the network."""
+    store, api, random_ = (
+        LocalStore(tmp_path / "store", tmp_path / "cache"),
+        world.hub.api("ada"),
+        random.Random(5),
+    )
+    api.create_repo("acme/grown", repo_type="dataset")
+    write(store, "grown/data-v0", 7)
+    shorter = put(api, store)
+    with store.append("grown/data-v0") as writer:
+        for episode in islice(episodes(8), 5):
+            writer.add(episode)
+    longer, right = put(api, store), digest(store.open("grown/data-v0").columns())
+    for round_ in range(ROUNDS):
+        home = world.new_home(tmp_path / str(round_))
+        said = world.clients.do(
+            "load", home, reference=f"hf://acme/grown@{shorter}/data-v0", episodes=(None, FILTER)[round_ % 2]
+        )
+        assert "digest" in said, said
+        for folder in ("cache", "huggingface"):
+            files = in_cache(home, folder)
+            for _ in range(random_.randrange(4) if files else 0):
+                flip(random_.choice(files), random_)
+        for _ in range(2):
+            said = world.clients.do("load", home, reference=f"hf://acme/grown@{longer}/data-v0")
+            if "error" not in said:
+                break
+        assert said["digest"] == right
+        shutil.rmtree(home.root)
+
+
+def put(api: HfApi, store: LocalStore) -> str:
+    """Upload a dataset by the stock client, and return the commit."""
+    folder = Path(store.open("grown/data-v0").source).parent
+    return api.upload_folder(
+        repo_id="acme/grown", folder_path=folder, path_in_repo="data-v0", repo_type="dataset"
+    ).oid
+
+
+def in_cache(home: Home, folder: str) -> list[Path]:
+    return [path for path in (home.root / folder).rglob("*") if path.is_file() and path.stat().st_size]
 
 
 def flip(path: Path, random_: random.Random) -> None:

@@ -65,7 +65,7 @@ def test_appending_sends_the_new_episodes_alone(alice: User, live: LiveHub) -> N
 
 
 def test_appending_from_elsewhere_brings_the_file_once(
-    live: LiveHub, home: Path, monkeypatch: pytest.MonkeyPatch
+    live: LiveHub, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     size = write("elsewhere/summer-v0", 40, 1)
     publish("elsewhere/summer-v0", "acme", hub=Hub(live.endpoint, live.person("alice").token))
@@ -75,7 +75,8 @@ def test_appending_from_elsewhere_brings_the_file_once(
         hub = Hub(network.endpoint, live.person("alice").token)
         for seed in (2, 3, 4):
             network.forget()
-            append_remote("acme/elsewhere/summer-v0", wide_episodes(1, seed), hub=hub)
+            append_remote("acme/elsewhere/summer-v0", wide_episodes(1, seed), bars=seed == 2, hub=hub)
+            assert ("main_data.hdf5" in capfd.readouterr().err) == (seed == 2)
             came.append(network.totals().down)
     assert came[0] > 0.9 * size
     assert max(came[1:]) < 0.1 * size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -134,29 +135,34 @@ def test_a_damaged_one_is_not_believed(world, growing, is_whole):
     assert hashlib.sha256(mirror.path.read_bytes()).hexdigest() == mirror.sha256
 
 
-def test_where_it_was_published_from_it_is_there(world, growing, home):
-    home("owner")
-    size = growing.open().reader.fetcher.mirror.size
-    world.network.forget()
+def brought(world, growing, relative):
+    """Bring the whole file, which a file of this machine may be a version of, and return what travelled."""
     snapshot = world.client().snapshot(growing.name.rpartition("/")[0])
     dataset = growing.open()
-    brought = whole_file(snapshot, f"summer-v0/data/{DATA}", dataset.reader.index)
-    assert hashlib.sha256(brought.read_bytes()).hexdigest() == dataset.origin.data_sha256
-    assert travelled(world) < 0.35 * size
+    world.network.forget()
+    path = whole_file(snapshot, f"summer-v0/data/{DATA}", dataset.reader.index, relative=relative)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == dataset.origin.data_sha256
+    return travelled(world) / dataset.reader.fetcher.mirror.size
 
 
-def test_another_dataset_under_that_name_is_of_no_use(world, growing, home):
-    api.write(
-        growing.name.partition("/")[2],
-        make_episodes(COUNT, 77),
-        observation_space=OBSERVATIONS,
-        action_space=ACTIONS,
-    )
-    local = api.open_reference(growing.name.partition("/")[2]).columns()
-    found = growing.open().columns()
-    assert not np.array_equal(found["rewards"][:50], local["rewards"][:50])
-    home("owner")
-    same(found, api.open_reference(growing.name.partition("/")[2]).columns())
+@pytest.mark.parametrize("is_longer", [False, True])
+def test_the_file_that_it_was_published_from_helps(world, growing, tmp_path, is_longer):
+    local = tmp_path / "local.hdf5"
+    data, _ = growing.grow()
+    shutil.copy(data, local)
+    if is_longer:
+        growing.grow(seed=3)
+    assert brought(world, growing, local) < 0.45
+
+
+def test_a_file_that_is_something_else_does_not(world, growing, tmp_path):
+    local = tmp_path / "local.hdf5"
+    assert brought(world, growing, local) >= 1
+    data, _ = growing.grow()
+    for content in (b"", b"no HDF5", data.read_bytes()[::-1]):
+        local.write_bytes(content)
+        assert brought(world, growing, local) > 0.2
+        growing.grow(seed=len(content))
 
 
 def test_two_that_fill_each_other_do_not_wait_forever(world, growing):

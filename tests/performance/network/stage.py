@@ -26,7 +26,7 @@ __all__ = ["LONG", "SHORT", "WAYS", "Client", "Stage", "Way", "scaled"]
 # 1,000-step episodes of 314 bytes a step: 2 GB.
 LONG = Shape("long", 6_400, 1_000, (32,), 6, varied=False)
 SHORT = Shape("short", 20_000, 50, (4,), 1)
-REPO = f"{ADMIN}/measured"  # a name that the local store has nothing of, which would not have to travel
+REPO = f"{ADMIN}/bench"
 WAYS: dict[str, dict[str, float]] = {"loopback": {}, "20 ms, 200 Mbit/s": SLOW}
 
 
