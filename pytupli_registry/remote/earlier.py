@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pytupli_registry.hub.remembered import RemoteFile
     from pytupli_registry.hub.snapshots import Snapshot
     from pytupli_registry.remote.cells import Cells
-    from pytupli_registry.storage.mirror import Mirror
 
 __all__ = ["Earlier", "earlier_versions", "same_cells"]
 
@@ -73,11 +72,13 @@ def earlier_versions(snapshot: Snapshot, file: RemoteFile, relative: Path | None
     wanted = snapshot.hub.endpoint, snapshot.repo, file.path
     for facts in mirrors.list():
         origin = tuple(facts.origin.get(key) for key in ("endpoint", "repo", "path"))
-        if origin == wanted and facts.sha256 != file.sha256 and facts.size is not None:
-            yield mirrors.open(facts.sha256, facts.size)
+        if origin == wanted and facts.sha256 != file.sha256:
+            mirror = mirrors.reopen(facts)
+            if mirror is not None:
+                yield mirror
 
 
-def same_cells(earlier: Earlier | Mirror, cells: Cells) -> NDArray[np.bool_]:
+def same_cells(earlier: Earlier, cells: Cells) -> NDArray[np.bool_]:
     """Return which cells an earlier version has at the same place.  # (n,)"""  # noqa: D415
     here = earlier.checked.covers(cells.starts, cells.stops)
     for place in np.flatnonzero(here).tolist():

@@ -9,14 +9,15 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytupli_registry.config import ClientConfig
+from pytupli_registry.errors import WriteError
 from pytupli_registry.storage.mirror import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 __all__ = ["MirrorFacts", "Mirrors"]
 
@@ -71,6 +72,16 @@ class Mirrors:
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"{sha256!r:.80} is no SHA-256")
         return Mirror(self.root / sha256[:2] / sha256, sha256, size)
+
+    def reopen(self, facts: MirrorFacts) -> Mirror | None:
+        """Open a mirror that was listed; None where it is gone, or what was noted of it is not true."""
+        place = facts.directory / "data" if facts.whole is None else Path(facts.whole)
+        try:
+            if facts.size is None or place.stat().st_size != facts.size:
+                return None  # opened under another size, it would begin anew
+            return self.open(facts.sha256, facts.size)
+        except (OSError, WriteError):
+            return None
 
     def list(self) -> Sequence[MirrorFacts]:
         """Return every mirror, those used last first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import shutil
 from pathlib import Path
 
@@ -133,6 +134,25 @@ def test_a_damaged_one_is_not_believed(world, growing, is_whole):
     same(growing.open().columns(), expected)
     mirror = growing.whole()
     assert hashlib.sha256(mirror.path.read_bytes()).hexdigest() == mirror.sha256
+
+
+def test_wrong_notes_of_a_mirror_cost_nothing(world, growing):
+    mirror = growing.open()
+    mirror.columns()
+    directory = mirror.reader.fetcher.mirror.directory
+    del mirror
+    origin = json.loads((directory / "origin").read_text())
+    before = (directory / "map").stat().st_size
+    _, expected = growing.grow()
+    for said in (
+        {**origin, "size": origin["size"] + 1},
+        {**origin, "size": None},
+        [],
+        {**origin, "size": "9"},
+    ):
+        (directory / "origin").write_text(json.dumps(said))
+        same(growing.open().columns(), expected)
+        assert (directory / "map").stat().st_size == before
 
 
 def brought(world, growing, relative):
