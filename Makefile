@@ -21,12 +21,13 @@ help:
 
 install: $(INSTALLED)
 
-# torch comes first and pinned, so that no other requirement draws in a larger build of it.
+# torch comes first and pinned, so that no other requirement draws in a larger build of it. What is imported is
+# compiled then; compiling all that there is would take another minute.
 $(INSTALLED): pyproject.toml constraints.txt plugins/pytupli-d3rlpy/pyproject.toml plugins/pytupli-minari/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet -c constraints.txt --group dev \
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt torch
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt --group dev \
 		-e ".[server,postgresql,pandas,torch,box2d,mujoco]" -e plugins/pytupli-d3rlpy -e plugins/pytupli-minari
 	@touch $(INSTALLED)
 
