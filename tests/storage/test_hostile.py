@@ -366,7 +366,14 @@ for seed in range(int(first), int(last)):
 
 @pytest.mark.parametrize("name", [DATA_NAME, INDEX_NAME])
 @pytest.mark.parametrize("layout", ["ours", "chunked"])
-@pytest.mark.parametrize("seeds", [(0, 8), pytest.param((8, 400), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        (0, 8),
+        pytest.param((8, 200), marks=pytest.mark.slow),
+        pytest.param((200, 800), marks=pytest.mark.extended),
+    ],
+)
 def test_flipped_bits(request, workshop, layout, name, seeds, tmp_path):
     """In a process of its own, with bounded memory and time: the HDF5 library is C."""
     directory = request.getfixturevalue(layout)
