@@ -15,8 +15,8 @@ MATRIX = [
 ]
 # What does not depend on where the Hub keeps things; `make conformance` runs it there too.
 AFAR = (
-    "access", "browser", "cards", "command_line", "discussions", "errors", "filesystem", "git", "identity", "information",
-    "listing", "minari", "models", "namespaces", "webhooks",
+    "access", "browser", "cards", "command_line", "discussions", "downloads", "errors", "filesystem", "git", "identity",
+    "information", "listing", "minari", "models", "namespaces", "repositories", "trees", "webhooks",
 )  # fmt: skip
 LEFT_OUT = {("newest", "postgresql"): tuple(f"case_{name}.py" for name in AFAR)}
 
