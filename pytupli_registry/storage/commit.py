@@ -21,14 +21,14 @@ from pytupli_registry.dataset.table import FIXED_FIELDS
 from pytupli_registry.errors import DatasetExists, FormatError, PytupliError, WriteError
 from pytupli_registry.references import Reference
 from pytupli_registry.storage.columns import MappedColumns
-from pytupli_registry.storage.data_file import DataFile, extend, file_sha256, write
+from pytupli_registry.storage.data_file import DataFile, extend, write
 from pytupli_registry.storage.durable import sync, write_durably
 from pytupli_registry.storage.extents import leaf_starts
 from pytupli_registry.storage.facts import fact_columns, from_journal
 from pytupli_registry.storage.index import Index, build_index, write_index
 from pytupli_registry.storage.namespaces import check_new_id, make_namespaces
 from pytupli_registry.storage.spool import DESCRIPTION, Journal, lock_spool, read_journal
-from pytupli_registry.storage.stamps import Stamps
+from pytupli_registry.storage.stamps import Stamps, sha256_of
 from pytupli_registry.storage.target import (
     Base,
     Target,
@@ -312,7 +312,7 @@ class _Change:
         data_path = self._directory / DATA_NAME
         if not data_path.is_file() or data_path.stat().st_size != said["size"]:
             return False
-        return self._built or file_sha256(data_path) == said["sha256"]
+        return self._built or sha256_of(data_path) == said["sha256"]
 
     def _check_absent(self) -> None:
         if self._target.base is None and self._directory.exists():

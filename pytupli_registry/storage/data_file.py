@@ -15,6 +15,7 @@ from pytupli_registry.storage.facts import from_journal
 from pytupli_registry.storage.forms import decode_frames, decode_texts
 from pytupli_registry.storage.hdf5.append import align_end, append_columns, append_values
 from pytupli_registry.storage.hdf5.structure import Structure
+from pytupli_registry.storage.stamps import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytupli_registry.storage.spool import Journal, LeafRecords
 
-__all__ = ["DataFile", "extend", "file_sha256", "write"]
+__all__ = ["DataFile", "extend", "write"]
 
 _BLOCK = 1 << 20
 
@@ -69,7 +70,7 @@ def write(target: Path, journal: Journal) -> DataFile:
     if others:
         append_values(target, _values(journal, list(others), 0))
     leaves = {path: stored.get(path) or others[path] for path in journal.leaves}
-    return DataFile(leaves, file_sha256(target) if others else digest.hexdigest())
+    return DataFile(leaves, sha256_of(target) if others else digest.hexdigest())
 
 
 def extend(
@@ -99,13 +100,7 @@ def extend(
     found: dict[str, StoredLeaf] = dict(others)
     for path, leaf in columns.items():
         found[path] = StoredLeaf(leaf, _extents(leaf, journal, offsets[path]))
-    return DataFile(_merge(known, found, rows), file_sha256(target))
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return DataFile(_merge(known, found, rows), sha256_of(target))
 
 
 def _columns(journal: Journal) -> dict[str, Leaf]:
