@@ -43,7 +43,7 @@ DOCUMENTS = [
     "docs/recording.md",
     "docs/scores.md",
     "docs/verification.md",
-    pytest.param("docs/how-to/teams.md", marks=pytest.mark.extended),  # two dozen commands
+    "docs/how-to/teams.md",
     "docs/how-to/offline.md",
     "docs/how-to/moving-from-pytupli.md",
 ]
